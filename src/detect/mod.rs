@@ -1,0 +1,3 @@
+//! The tests for output collapse: pure functions of a window and a baseline.
+
+pub mod rows;

@@ -1,0 +1,73 @@
+//! The seam between decoding and detection: the rows of one call for one output tensor.
+
+use std::sync::Arc;
+
+/// Width of an input sketch. Inputs of at most this many columns are kept as they are, wider
+/// ones are count-sketched into it (Charikar, Chen, Farach-Colton 2002).
+pub const SKETCH: usize = 64;
+
+/// Values kept of an output row; wider rows are projected down to this many before they get here.
+pub const OUTPUT_WIDTH: usize = 16;
+
+/// The rows of one call for one output tensor. `inputs` and `outputs` have the same number of rows.
+#[derive(Debug, Clone)]
+pub struct CallRows {
+    /// Number of the call, in the order of analysis, from 0.
+    pub call: u64,
+    /// Number of the client's connection.
+    pub connection: u64,
+    /// When the reply was complete, nanoseconds since the Unix epoch; may step back.
+    pub at_nanos: i64,
+    /// How long the call took, nanoseconds.
+    pub latency_nanos: i64,
+    /// The inputs, shared by all output tensors of the call.
+    pub inputs: Arc<InputRows>,
+    /// The outputs.
+    pub outputs: OutputRows,
+}
+
+/// Input rows of one call.
+#[derive(Debug, Clone, Default)]
+pub struct InputRows {
+    /// Fingerprint of each effective row: all inputs but the ignored ones, whichever field
+    /// carried them.
+    pub effective: Vec<u64>,
+    /// Fingerprint of each row as the client sent it. Equal to `effective` where every tensor
+    /// was fully encoded.
+    pub raw: Vec<u64>,
+    /// `rows * SKETCH` numbers, row-major: see [`SKETCH`]. Unused columns are 0; NaN inputs are 0.
+    pub sketch: Vec<f32>,
+}
+
+/// Output rows of one call.
+#[derive(Debug, Clone, Default)]
+pub struct OutputRows {
+    /// Exact fingerprint of each row.
+    pub exact: Vec<u64>,
+    /// Whether all elements of the row are finite.
+    pub finite: Vec<bool>,
+    /// Index of the largest element of each row; 0 for rows of one element and for strings.
+    pub argmax: Vec<u32>,
+    /// Elements in a row before any projection.
+    pub width: usize,
+    /// What the numbers are.
+    pub kind: ValueKind,
+    /// `rows * min(width, OUTPUT_WIDTH)` numbers, row-major. Wider rows hold a fixed Gaussian
+    /// projection. NaN stays NaN. For strings one number a row, a hash of the value.
+    pub values: Vec<f64>,
+    /// Largest absolute difference of `sum(row) - 1` over the call where every element is in
+    /// `[0, 1]` and the row is wider than one; `None` otherwise. Tells class scores.
+    pub simplex_error: Option<f64>,
+}
+
+/// What the numbers of an output row are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum ValueKind {
+    /// Floating point of any width; complex numbers as two columns.
+    #[default]
+    Float,
+    /// Integers and booleans.
+    Integer,
+    /// Strings: only equality means anything.
+    Label,
+}

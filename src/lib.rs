@@ -1,0 +1,12 @@
+//! Flatline: a transparent gRPC sidecar for TensorFlow Serving that notices when distinct
+//! inputs get the same output, and says why.
+//!
+//! The file list follows the data: `listen` -> `stack` -> `tap` -> `upstream` carry a call;
+//! `observe` hands what the tap kept to the pure core, `codec` -> `fingerprint` -> `window` ->
+//! `detect` -> `diagnose` -> `alert`, which `analyzer` drives, live and from capture files alike.
+
+pub mod analyzer;
+pub mod detect;
+pub mod proto;
+pub mod report;
+pub mod skip;

@@ -1,0 +1,204 @@
+//! The shape of `/api/v1/verdicts` and of `flatline analyze --format json`: one shape for live
+//! and offline, schema 1. Fields are added, never changed.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Everything that Flatline has to say at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Version of this shape: 1.
+    pub schema: u32,
+    /// When, RFC 3339.
+    pub at: String,
+    /// What was seen so far, by all series together.
+    pub observed: Observed,
+    /// One entry per series, ordered by model, version, signature, output.
+    pub series: Vec<Series>,
+    /// The last 1,000 changes of state (offline: all), oldest first.
+    pub transitions: Vec<Transition>,
+    /// What is true of the deployment without any collapse.
+    pub findings: Vec<Finding>,
+}
+
+/// Counters since start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    /// Predict calls whose both bodies were read.
+    pub calls: u64,
+    /// Rows of those calls (a request of 32 rows is 32).
+    pub rows: u64,
+    /// Predict calls forwarded but not read, by reason.
+    pub skipped: BTreeMap<String, u64>,
+}
+
+/// What is known of one model, resolved version, signature and output tensor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    /// `model_spec.name`.
+    pub model: String,
+    /// The version that answered.
+    pub version: i64,
+    /// `model_spec.signature_name`, `serving_default` when empty.
+    pub signature: String,
+    /// Key in the reply's `outputs`.
+    pub output: String,
+    /// Where the verdict stands.
+    pub state: State,
+    /// What kind of trouble; `None` while inactive.
+    pub kind: Option<Kind>,
+    /// Since when the series is in this state, RFC 3339; `None` before the first change.
+    pub since: Option<String>,
+    /// How sure, 0 to 1; 0 while inactive.
+    pub confidence: f64,
+    /// The sliding window, as it stands.
+    pub window: Window,
+    /// Likely causes, most likely first.
+    pub causes: Vec<Cause>,
+    /// Causes that the evidence speaks against.
+    pub ruled_out: Vec<RuledOut>,
+}
+
+/// State of a verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Nothing to say.
+    Inactive,
+    /// Evidence, not yet enough to wake someone.
+    Pending,
+    /// Worth waking someone for.
+    Firing,
+    /// Was firing; the evidence has gone.
+    Resolved,
+}
+
+/// Kind of trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Distinct inputs, byte-equal outputs.
+    Constant,
+    /// Distinct inputs, floats that differ by noise only.
+    NearConstant,
+    /// Class scores vary, the winning class never does.
+    #[serde(rename = "top1_constant")]
+    Top1Constant,
+    /// A part of the traffic gets one output.
+    Partial,
+    /// Rows of one reply are equal, replies differ.
+    RowsEqual,
+    /// NaN or infinity.
+    NonFinite,
+    /// Outputs repeat as a cache with too coarse a key would make them.
+    CacheLike,
+    /// A reply that belongs to an older state of the model or cache.
+    Stale,
+    /// Each reply belongs to an earlier request.
+    Lagged,
+    /// The output is one of the inputs.
+    Echo,
+    /// The client repeats one input: not the model's fault, never fires the model alert.
+    InputCollapse,
+}
+
+/// Statistics of the sliding window.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Window {
+    /// Rows in the window.
+    pub rows: u64,
+    /// Distinct raw input rows.
+    pub distinct_inputs: u64,
+    /// Distinct effective input rows: what the model really saw.
+    pub distinct_effective_inputs: u64,
+    /// Distinct output rows.
+    pub distinct_outputs: u64,
+    /// Share of the commonest output row, 0 to 1; 0 for an empty window.
+    pub top_output_share: f64,
+}
+
+/// A likely cause.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cause {
+    /// Rule of the catalogue of causes, `D1` to `D25`.
+    pub rule: String,
+    /// Where the cause lies.
+    pub category: Category,
+    /// Weight against the other causes, 0 to 1.
+    pub weight: f64,
+    /// Proved on the wire, not inferred.
+    pub certain: bool,
+    /// Sentences with numbers.
+    pub evidence: Vec<String>,
+    /// A command that confirms or refutes it.
+    pub confirm: String,
+}
+
+/// Where a cause lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Category {
+    /// A version did not load, or loaded wrongly.
+    Loading,
+    /// Inputs or outputs do not match the signature.
+    Signature,
+    /// Versions pinned, skipped or stale.
+    Configuration,
+    /// A cache with a bad key or life time.
+    Caching,
+    /// The model learned nothing, or unlearned it.
+    Training,
+    /// The client sends the same bytes.
+    Client,
+    /// A defect at run time: NaN, a device, rows of a batch.
+    Runtime,
+}
+
+/// A cause that the evidence speaks against.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuledOut {
+    /// Rule of the catalogue of causes.
+    pub rule: String,
+    /// Why it cannot be this one, with numbers.
+    pub why: String,
+}
+
+/// One change of state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transition {
+    /// When, RFC 3339, by the clock of the exchanges.
+    pub at: String,
+    /// `model_spec.name`.
+    pub model: String,
+    /// The version that answered.
+    pub version: i64,
+    /// Signature name.
+    pub signature: String,
+    /// Output tensor.
+    pub output: String,
+    /// State before.
+    pub from: State,
+    /// State after.
+    pub to: State,
+    /// Kind of trouble.
+    pub kind: Option<Kind>,
+    /// Rows of this series observed by then.
+    pub rows: u64,
+}
+
+/// Something true of the deployment that needs no collapse.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Rule of the catalogue of causes.
+    pub rule: String,
+    /// `model_spec.name`.
+    pub model: String,
+    /// Where it lies.
+    pub category: Category,
+    /// Proved on the wire or on disk, not inferred.
+    pub certain: bool,
+    /// Sentences with numbers.
+    pub evidence: Vec<String>,
+    /// A command that confirms or refutes it.
+    pub confirm: String,
+}
