@@ -5,8 +5,11 @@
 //! `observe` hands what the tap kept to the pure core, `codec` -> `fingerprint` -> `window` ->
 //! `detect` -> `diagnose` -> `alert`, which `analyzer` drives, live and from capture files alike.
 
+pub mod alert;
 pub mod analyzer;
 pub mod detect;
+pub mod diagnose;
 pub mod proto;
 pub mod report;
 pub mod skip;
+pub mod window;

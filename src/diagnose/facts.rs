@@ -1,0 +1,215 @@
+//! What the rules look at: counts over the rows since the onset, and the truths about the version.
+
+use crate::report::Kind;
+use std::collections::BTreeMap;
+
+/// Facts of one series, over the rows since the estimated onset that are still in the history.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// `model_spec.name`.
+    pub model: String,
+    /// The version that answered.
+    pub version: i64,
+    /// Signature name.
+    pub signature: String,
+    /// Output tensor.
+    pub output: String,
+    /// Where TensorFlow Serving listens, for the commands to paste.
+    pub upstream: String,
+    /// What the detectors say.
+    pub kind: Option<Kind>,
+    /// Whether the trouble was there from the first reply of this version.
+    pub from_first_reply: bool,
+    /// Calls and rows judged.
+    pub calls: u64,
+    /// Rows judged.
+    pub rows: u64,
+    /// Distinct raw input rows.
+    pub distinct_raw: u64,
+    /// Distinct effective input rows.
+    pub distinct_effective: u64,
+    /// Distinct output rows.
+    pub distinct_outputs: u64,
+    /// Share of the commonest output, 0 to 1.
+    pub top_output_share: f64,
+    /// Share of rows with NaN or infinity, 0 to 1.
+    pub non_finite_share: f64,
+    /// Share of rows whose elements are all zero, 0 to 1.
+    pub zero_share: f64,
+    /// By client library (`user-agent`): rows and distinct outputs.
+    pub clients: BTreeMap<String, Split>,
+    /// How each input was encoded.
+    pub inputs: BTreeMap<String, Encoding>,
+    /// Inputs that the signature lists; `None` when the metadata is unknown.
+    pub signature_inputs: Option<Vec<String>>,
+    /// How the output differs from the signature or the previous version, in words.
+    pub shape_mismatch: Option<String>,
+    /// The input that the output is equal to, in every call.
+    pub echo_of: Option<String>,
+    /// Calls of more than one row, and those among them whose output did not have as many rows.
+    pub batches: u64,
+    /// See `batches`.
+    pub batches_not_followed: u64,
+    /// Replies of more than one row with distinct inputs, and those whose rows are all equal.
+    pub replies_of_many: u64,
+    /// See `replies_of_many`.
+    pub replies_rows_equal: u64,
+    /// Distinct first rows over those replies: many means that replies differ.
+    pub distinct_replies: u64,
+    /// Mean entropy of class scores divided by `ln(classes)`, 0 to 1; `None` if not class scores.
+    pub relative_entropy: Option<f64>,
+    /// Largest spread (max - min) of any output element over the rows; 0 is byte-equal.
+    pub output_spread: Option<f64>,
+    /// Median latency of rows that repeat an earlier output and of the others, nanoseconds.
+    pub latency: Option<Latency>,
+    /// Same input seen again, and how often the reply had changed.
+    pub repeats: u64,
+    /// See `repeats`.
+    pub repeats_changed: u64,
+    /// Rows of calls with one row, and of calls with more.
+    pub single: Split,
+    /// See `single`.
+    pub batched: Split,
+    /// Scalar bool or float inputs: value -> rows and distinct outputs with it.
+    pub controls: BTreeMap<String, BTreeMap<String, Split>>,
+    /// tf.Example features that appeared or went at the onset, in words.
+    pub example_keys_changed: Option<String>,
+    /// Every input is a string tensor.
+    pub strings_only: bool,
+    /// How the inputs changed at the onset (range, mean), in words.
+    pub input_shift: Option<String>,
+    /// What the version before did with this output.
+    pub previous: Option<Previous>,
+    /// What the server and the disk say.
+    pub truth: Truth,
+}
+
+/// Rows of one part of the traffic.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Split {
+    /// Rows.
+    pub rows: u64,
+    /// Distinct effective inputs among them.
+    pub distinct_inputs: u64,
+    /// Distinct outputs among them.
+    pub distinct_outputs: u64,
+}
+
+impl Split {
+    /// Many inputs, few outputs: at least 8 inputs, and at least 8 inputs to an output.
+    #[must_use]
+    pub fn is_flat(&self) -> bool {
+        self.distinct_inputs >= 8 && self.distinct_outputs * 8 <= self.distinct_inputs
+    }
+
+    /// Clearly varied: at least 8 inputs, at least half as many outputs.
+    #[must_use]
+    pub fn varies(&self) -> bool {
+        self.distinct_inputs >= 8 && self.distinct_outputs * 2 >= self.distinct_inputs
+    }
+}
+
+/// How one input was sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Encoding {
+    /// TensorFlow's name of the type, as `DT_FLOAT`.
+    pub dtype: String,
+    /// Calls that sent it.
+    pub calls: u64,
+    /// Calls whose typed field held fewer values than elements, so that TensorFlow repeated the
+    /// last one, or filled with zeros where there was none.
+    pub calls_filled: u64,
+    /// Calls with values in a field that TensorFlow does not read for this type.
+    pub calls_foreign: u64,
+    /// One such call: elements declared, values in the type's own field.
+    pub example: (u64, u64),
+    /// The field that held the unread values, as `double_val`.
+    pub foreign_field: Option<String>,
+}
+
+/// Medians of the latency of two kinds of rows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Latency {
+    /// Of rows whose output was seen before for another input, milliseconds.
+    pub repeats_ms: f64,
+    /// Of the others, milliseconds.
+    pub others_ms: f64,
+    /// Rows behind the first median.
+    pub repeats: u64,
+    /// Rows behind the second.
+    pub others: u64,
+}
+
+/// The version before this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Previous {
+    /// Its number.
+    pub version: i64,
+    /// Distinct inputs it was seen with.
+    pub distinct_inputs: u64,
+    /// Distinct outputs it gave for them.
+    pub distinct_outputs: u64,
+}
+
+/// What is known from outside the traffic. `None` is "unknown": never guessed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Truth {
+    /// `GetModelStatus`, newest version first.
+    pub status: Option<Vec<VersionStatus>>,
+    /// Version folders on the mounted model volume.
+    pub disk: Option<Disk>,
+    /// The model's entry in the mounted models.config.
+    pub config: Option<ConfigEntry>,
+    /// Another model of this server became available within a minute of the onset.
+    pub other_load_at_onset: Option<String>,
+    /// What the clients asked for: a version number, a label, or nothing.
+    pub asked: Asked,
+}
+
+/// What requests named as the version.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Calls without version or label.
+    pub latest: u64,
+    /// Calls by version.
+    pub versions: BTreeMap<i64, u64>,
+    /// Calls by label.
+    pub labels: BTreeMap<String, u64>,
+}
+
+/// One line of `GetModelStatus`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionStatus {
+    /// Version.
+    pub version: i64,
+    /// `AVAILABLE`, `END`, ...
+    pub state: String,
+    /// gRPC code; 0 is OK.
+    pub code: i32,
+    /// Error message; empty when OK.
+    pub message: String,
+}
+
+/// The model's base path as mounted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Disk {
+    /// Version folders: integer names.
+    pub versions: Vec<i64>,
+    /// Folders that TensorFlow Serving skips: the name is no version.
+    pub skipped: Vec<String>,
+    /// Versions whose files are newer than the moment the version was first seen serving.
+    pub overwritten: Vec<i64>,
+    /// Versions whose folder lacks a part, in words.
+    pub incomplete: BTreeMap<i64, String>,
+}
+
+/// The model's entry in models.config.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConfigEntry {
+    /// `base_path`.
+    pub base_path: String,
+    /// `specific` versions; empty for another policy.
+    pub pinned: Vec<i64>,
+    /// Labels.
+    pub labels: BTreeMap<String, i64>,
+}

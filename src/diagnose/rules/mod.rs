@@ -1,0 +1,95 @@
+//! The rules, one function each, grouped by what they look at.
+
+mod caching;
+mod origin;
+mod shape;
+mod values;
+mod versions;
+mod wire;
+
+use super::facts::Facts;
+use super::{Opinion, Rule};
+use crate::report::Category;
+
+/// Fewer distinct effective inputs than this prove nothing about a model.
+const ENOUGH: u64 = 8;
+
+/// All rules in the order of judgement.
+pub(super) const IN_ORDER: &[Rule] = &[
+    rule("D1", Category::Client, wire::d1),
+    rule("D2", Category::Signature, wire::d2),
+    rule("D3", Category::Signature, wire::d3),
+    rule("D4", Category::Signature, wire::d4),
+    rule("D7", Category::Signature, wire::d7),
+    rule("D21", Category::Runtime, values::d21),
+    rule("D23", Category::Runtime, values::d23),
+    rule("D12", Category::Loading, versions::d12),
+    rule("D13", Category::Loading, versions::d13),
+    rule("D14", Category::Loading, versions::d14),
+    rule("D16", Category::Configuration, versions::d16),
+    rule("D17", Category::Configuration, versions::d17),
+    rule("D18", Category::Configuration, versions::d18),
+    rule("D19", Category::Caching, caching::d19),
+    rule("D5", Category::Signature, shape::d5),
+    rule("D6", Category::Signature, shape::d6),
+    rule("D8", Category::Signature, shape::d8),
+    rule("D9", Category::Signature, origin::d9),
+    rule("D22", Category::Runtime, origin::d22),
+    rule("D10", Category::Loading, origin::d10),
+    rule("D11", Category::Loading, origin::d11),
+    rule("D15", Category::Loading, origin::d15),
+    rule("D20", Category::Training, origin::d20),
+];
+
+const fn rule(id: &'static str, category: Category, judge: fn(&Facts) -> Opinion) -> Rule {
+    Rule {
+        id,
+        category,
+        judge,
+    }
+}
+
+fn likely(weight: f64, evidence: Vec<String>, confirm: String) -> Opinion {
+    Opinion::For {
+        weight,
+        certain: false,
+        evidence,
+        confirm,
+    }
+}
+
+fn certain(evidence: Vec<String>, confirm: String) -> Opinion {
+    Opinion::For {
+        weight: 1.0,
+        certain: true,
+        evidence,
+        confirm,
+    }
+}
+
+/// The command that asks the running server, and with `--probe` tries it.
+fn doctor(facts: &Facts, probe: bool) -> String {
+    let upstream = if facts.upstream.is_empty() {
+        "127.0.0.1:8500"
+    } else {
+        &facts.upstream
+    };
+    let probe = if probe { " --probe" } else { "" };
+    format!(
+        "flatline doctor --upstream {upstream} --model '{}'{probe}",
+        quoted(&facts.model)
+    )
+}
+
+/// A model's name comes from the wire: it must not end the quotes of a pasted command.
+fn quoted(text: &str) -> String {
+    text.replace('\'', r"'\''")
+}
+
+fn percent(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        0.0
+    } else {
+        100.0 * part as f64 / whole as f64
+    }
+}

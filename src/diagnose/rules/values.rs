@@ -1,0 +1,54 @@
+//! What the values of the reply prove: D21, D23.
+
+use super::{certain, doctor};
+use crate::diagnose::Opinion;
+use crate::diagnose::facts::Facts;
+use crate::report::Kind;
+
+/// D21: NaN or infinity.
+pub(super) fn d21(facts: &Facts) -> Opinion {
+    if facts.rows == 0 {
+        return Opinion::Silent;
+    }
+    if facts.non_finite_share <= 0.0 || facts.kind != Some(Kind::NonFinite) {
+        return Opinion::Against(format!(
+            "{:.1} % of {} rows hold NaN or infinity",
+            100.0 * facts.non_finite_share,
+            facts.rows
+        ));
+    }
+    certain(
+        vec![format!(
+            "{:.1} % of {} rows hold NaN or infinity{}",
+            100.0 * facts.non_finite_share,
+            facts.rows,
+            if facts.from_first_reply {
+                ", from the first reply of this version"
+            } else {
+                ""
+            }
+        )],
+        doctor(facts, true),
+    )
+}
+
+/// D23: the rows of one reply are equal, while replies differ.
+pub(super) fn d23(facts: &Facts) -> Opinion {
+    let (equal, many) = (facts.replies_rows_equal, facts.replies_of_many);
+    if many < 4 {
+        return Opinion::Silent;
+    }
+    if equal * 10 < many * 9 || facts.distinct_replies * 2 < many {
+        return Opinion::Against(format!(
+            "{equal} of {many} replies to several distinct rows hold equal rows, {} replies differ from each other",
+            facts.distinct_replies
+        ));
+    }
+    certain(
+        vec![format!(
+            "{equal} of {many} replies to several distinct rows hold one output for all rows, while {} of the replies differ from each other",
+            facts.distinct_replies
+        )],
+        doctor(facts, true),
+    )
+}
