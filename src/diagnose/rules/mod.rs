@@ -3,6 +3,8 @@
 mod caching;
 mod origin;
 mod shape;
+#[cfg(test)]
+mod tests;
 mod values;
 mod versions;
 mod wire;

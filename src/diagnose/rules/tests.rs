@@ -1,0 +1,368 @@
+//! One case a rule that it should name first, and the look-alikes it must leave alone.
+
+use crate::diagnose::facts::{
+    ConfigEntry, Disk, Encoding, Facts, Latency, Previous, Split, VersionStatus,
+};
+use crate::diagnose::{Judgement, judge};
+use crate::report::Kind;
+
+/// A model that collapsed in the middle of a version: nothing else is known.
+fn collapsed() -> Facts {
+    Facts {
+        model: "m".to_owned(),
+        version: 3,
+        output: "probabilities".to_owned(),
+        kind: Some(Kind::Constant),
+        calls: 100,
+        rows: 200,
+        distinct_raw: 200,
+        distinct_effective: 200,
+        distinct_outputs: 1,
+        top_output_share: 1.0,
+        inputs: [(
+            "x".to_owned(),
+            Encoding {
+                dtype: "DT_FLOAT".to_owned(),
+                calls: 100,
+                ..Encoding::default()
+            },
+        )]
+        .into(),
+        clients: [("grpc-python/1.0".to_owned(), Split::default())].into(),
+        ..Facts::default()
+    }
+}
+
+fn first(facts: &Facts) -> (String, bool) {
+    let judgement = judge(facts);
+    let cause = judgement
+        .causes
+        .first()
+        .unwrap_or_else(|| panic!("no cause: {judgement:?}"));
+    assert!(!cause.evidence.is_empty() && !cause.confirm.is_empty());
+    (cause.rule.clone(), cause.certain)
+}
+
+fn rules_out(judgement: &Judgement, rule: &str) -> bool {
+    judgement.ruled_out.iter().any(|r| r.rule == rule)
+}
+
+#[test]
+fn nothing_fits_means_unknown() {
+    let judgement = judge(&collapsed());
+    assert_eq!(judgement.causes, []);
+    for rule in ["D1", "D2", "D20", "D21"] {
+        assert!(rules_out(&judgement, rule), "{rule}");
+    }
+}
+
+#[test]
+fn d1_one_buffer_again_and_again() {
+    let facts = Facts {
+        distinct_raw: 1,
+        distinct_effective: 1,
+        kind: Some(Kind::InputCollapse),
+        ..collapsed()
+    };
+    assert_eq!(first(&facts), ("D1".to_owned(), true));
+    assert_eq!(judge(&facts).causes.len(), 1, "proof stops the search");
+}
+
+#[test]
+fn d2_values_in_the_wrong_field() {
+    let mut facts = Facts {
+        distinct_effective: 1,
+        ..collapsed()
+    };
+    let x = facts.inputs.get_mut("x").expect("x");
+    x.calls_foreign = 100;
+    x.foreign_field = Some("double_val".to_owned());
+    x.example = (64, 0);
+    assert_eq!(first(&facts), ("D2".to_owned(), true));
+    let text = judge(&facts).causes[0].evidence.join("\n");
+    assert!(
+        text.contains("declares 64 elements and fills 0") && text.contains("double_val"),
+        "{text}"
+    );
+}
+
+#[test]
+fn d3_an_input_is_never_sent() {
+    let facts = Facts {
+        signature_inputs: Some(vec!["x".to_owned(), "threshold".to_owned()]),
+        ..collapsed()
+    };
+    assert_eq!(first(&facts), ("D3".to_owned(), true));
+    let whole = Facts {
+        signature_inputs: Some(vec!["x".to_owned()]),
+        ..collapsed()
+    };
+    assert!(rules_out(&judge(&whole), "D3"));
+}
+
+#[test]
+fn d4_and_d9_follow_the_client_not_the_version() {
+    let facts = Facts {
+        example_keys_changed: Some("`age` became `Age`".to_owned()),
+        ..collapsed()
+    };
+    assert_eq!(first(&facts), ("D4".to_owned(), false));
+    let facts = Facts {
+        input_shift: Some("mean of `x` went from 0.5 to 127".to_owned()),
+        ..collapsed()
+    };
+    assert_eq!(first(&facts), ("D9".to_owned(), false));
+}
+
+#[test]
+fn d7_only_one_value_of_a_control_is_flat() {
+    let flat = Split {
+        rows: 100,
+        distinct_inputs: 100,
+        distinct_outputs: 1,
+    };
+    let varied = Split {
+        rows: 100,
+        distinct_inputs: 100,
+        distinct_outputs: 100,
+    };
+    let facts = Facts {
+        controls: [(
+            "keep_prob".to_owned(),
+            [("0".to_owned(), flat), ("1".to_owned(), varied)].into(),
+        )]
+        .into(),
+        distinct_outputs: 101,
+        kind: Some(Kind::Partial),
+        ..collapsed()
+    };
+    assert_eq!(first(&facts), ("D7".to_owned(), true));
+}
+
+#[test]
+fn d21_non_finite() {
+    let facts = Facts {
+        kind: Some(Kind::NonFinite),
+        non_finite_share: 0.4,
+        ..collapsed()
+    };
+    assert_eq!(first(&facts), ("D21".to_owned(), true));
+}
+
+#[test]
+fn d23_rows_of_a_reply_are_equal_but_replies_differ() {
+    let facts = Facts {
+        kind: Some(Kind::RowsEqual),
+        replies_of_many: 40,
+        replies_rows_equal: 40,
+        distinct_replies: 40,
+        distinct_outputs: 60,
+        ..collapsed()
+    };
+    assert_eq!(first(&facts), ("D23".to_owned(), true));
+    let constant = Facts {
+        distinct_replies: 1,
+        distinct_outputs: 1,
+        ..facts
+    };
+    assert!(rules_out(&judge(&constant), "D23"));
+}
+
+#[test]
+fn d12_d13_d16_d17_d18_come_from_the_server_and_the_disk() {
+    let mut facts = collapsed();
+    facts.truth.disk = Some(Disk {
+        incomplete: [(3, "variables.data-00000-of-00001 is missing".to_owned())].into(),
+        ..Disk::default()
+    });
+    assert_eq!(first(&facts).0, "D12");
+
+    let mut facts = collapsed();
+    facts.truth.status = Some(vec![
+        VersionStatus {
+            version: 4,
+            state: "END".to_owned(),
+            code: 9,
+            message: "uninitialized".to_owned(),
+        },
+        VersionStatus {
+            version: 3,
+            state: "AVAILABLE".to_owned(),
+            code: 0,
+            message: String::new(),
+        },
+    ]);
+    assert_eq!(first(&facts).0, "D13");
+
+    let mut facts = collapsed();
+    facts.truth.disk = Some(Disk {
+        versions: vec![3],
+        skipped: vec!["v4".to_owned()],
+        ..Disk::default()
+    });
+    assert_eq!(first(&facts).0, "D16");
+
+    facts.truth.disk = Some(Disk {
+        versions: vec![3, 4],
+        ..Disk::default()
+    });
+    facts.truth.config = Some(ConfigEntry {
+        pinned: vec![3],
+        ..ConfigEntry::default()
+    });
+    assert_eq!(first(&facts).0, "D17");
+    assert!(
+        judge(&facts).causes[0]
+            .evidence
+            .join("\n")
+            .contains("pins the versions [3]")
+    );
+
+    facts.truth.disk = Some(Disk {
+        versions: vec![3],
+        overwritten: vec![3],
+        ..Disk::default()
+    });
+    assert_eq!(first(&facts).0, "D18");
+}
+
+#[test]
+fn d19_repeats_that_are_fast_were_not_computed() {
+    let latency = Latency {
+        repeats_ms: 0.3,
+        others_ms: 4.0,
+        repeats: 50,
+        others: 50,
+    };
+    let facts = Facts {
+        kind: Some(Kind::CacheLike),
+        distinct_outputs: 20,
+        latency: Some(latency),
+        ..collapsed()
+    };
+    assert_eq!(first(&facts).0, "D19");
+    let slow = Latency {
+        repeats_ms: 4.0,
+        ..latency
+    };
+    let facts = Facts {
+        kind: Some(Kind::Partial),
+        latency: Some(slow),
+        distinct_outputs: 20,
+        ..collapsed()
+    };
+    assert!(rules_out(&judge(&facts), "D19"));
+}
+
+#[test]
+fn d5_does_not_follow_the_batch() {
+    let facts = Facts {
+        batches: 40,
+        batches_not_followed: 40,
+        from_first_reply: true,
+        ..collapsed()
+    };
+    assert_eq!(first(&facts).0, "D5");
+}
+
+#[test]
+fn d6_the_output_is_an_input() {
+    let facts = Facts {
+        echo_of: Some("label".to_owned()),
+        kind: Some(Kind::Echo),
+        ..collapsed()
+    };
+    assert_eq!(first(&facts), ("D6".to_owned(), true));
+}
+
+#[test]
+fn d8_flat_one_by_one_and_varied_in_a_batch() {
+    let facts = Facts {
+        kind: Some(Kind::Partial),
+        distinct_outputs: 101,
+        single: Split {
+            rows: 100,
+            distinct_inputs: 100,
+            distinct_outputs: 1,
+        },
+        batched: Split {
+            rows: 100,
+            distinct_inputs: 100,
+            distinct_outputs: 100,
+        },
+        ..collapsed()
+    };
+    assert_eq!(first(&facts).0, "D8");
+}
+
+#[test]
+fn d22_another_model_was_loaded() {
+    let mut facts = collapsed();
+    facts.truth.other_load_at_onset = Some("big".to_owned());
+    assert_eq!(first(&facts).0, "D22");
+}
+
+#[test]
+fn d10_near_uniform_and_d20_collapsed_are_told_apart() {
+    let facts = Facts {
+        kind: Some(Kind::NearConstant),
+        from_first_reply: true,
+        relative_entropy: Some(0.999),
+        output_spread: Some(1e-4),
+        distinct_outputs: 200,
+        ..collapsed()
+    };
+    assert_eq!(first(&facts).0, "D10");
+    let previous = Previous {
+        version: 2,
+        distinct_inputs: 412,
+        distinct_outputs: 412,
+    };
+    let facts = Facts {
+        from_first_reply: true,
+        relative_entropy: Some(0.6),
+        output_spread: Some(0.0),
+        previous: Some(previous),
+        ..collapsed()
+    };
+    assert_eq!(first(&facts).0, "D20");
+    assert!(rules_out(&judge(&facts), "D10"));
+}
+
+#[test]
+fn d15_needs_string_inputs() {
+    let facts = Facts {
+        strings_only: true,
+        from_first_reply: true,
+        ..collapsed()
+    };
+    let judgement = judge(&facts);
+    assert!(judgement.causes.iter().any(|c| c.rule == "D15"));
+    assert!(rules_out(&judge(&collapsed()), "D15"));
+}
+
+#[test]
+fn weights_are_shares_of_at_most_one() {
+    let facts = Facts {
+        strings_only: true,
+        from_first_reply: true,
+        ..collapsed()
+    };
+    let total: f64 = judge(&facts).causes.iter().map(|c| c.weight).sum();
+    assert!(total <= 1.0 + 1e-9, "{total}");
+}
+
+#[test]
+fn a_hostile_model_name_stays_inside_its_quotes() {
+    let facts = Facts {
+        model: "m'; rm -rf /; '".to_owned(),
+        kind: Some(Kind::NonFinite),
+        non_finite_share: 1.0,
+        ..collapsed()
+    };
+    assert!(
+        judge(&facts).causes[0]
+            .confirm
+            .contains(r"'m'\''; rm -rf /; '\'''")
+    );
+}
