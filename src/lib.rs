@@ -12,4 +12,5 @@ pub mod diagnose;
 pub mod proto;
 pub mod report;
 pub mod skip;
+pub mod truth;
 pub mod window;

@@ -1,0 +1,119 @@
+//! One version folder of a SavedModel, judged by names and sizes; nothing is loaded.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// What is missing in a version folder, each in words; empty when all parts are there.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn missing_parts(folder: &Path) -> io::Result<Vec<String>> {
+    let mut missing = Vec::new();
+    let graph = ["saved_model.pb", "saved_model.pbtxt"].map(|name| folder.join(name));
+    match graph.iter().find(|path| path.exists()) {
+        None => missing.push("saved_model.pb is missing".to_owned()),
+        Some(path) if fs::metadata(path)?.len() == 0 => {
+            missing.push(format!("{} is empty", name_of(path)));
+        }
+        Some(_) => {}
+    }
+    let variables = folder.join("variables");
+    if variables.is_dir() {
+        missing.extend(missing_variables(&variables)?);
+    }
+    Ok(missing)
+}
+
+/// An index without its shards, shards without their index, or a shard of zero bytes.
+fn missing_variables(variables: &Path) -> io::Result<Vec<String>> {
+    let mut missing = Vec::new();
+    let mut shards = BTreeSet::new();
+    let mut total = None;
+    let mut index = false;
+    for entry in fs::read_dir(variables)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name == "variables.index" {
+            index = entry.metadata()?.len() > 0;
+        } else if let Some((shard, of)) = shard(&name) {
+            total = Some(of);
+            // An empty shard is what a copy that was cut off leaves behind.
+            if entry.metadata()?.len() > 0 {
+                shards.insert(shard);
+            } else {
+                missing.push(format!("variables/{name} is empty"));
+            }
+        }
+    }
+    match (index, total) {
+        (true, None) => missing.push("variables.index has no data file beside it".to_owned()),
+        (false, Some(_)) => missing.push("variables.index is missing or empty".to_owned()),
+        (_, Some(of)) if (shards.len() as u64) < of && missing.is_empty() => {
+            missing.push(format!("{} of {of} variable files are there", shards.len()));
+        }
+        _ => {}
+    }
+    Ok(missing)
+}
+
+/// `variables.data-00001-of-00004` -> (1, 4).
+fn shard(name: &str) -> Option<(u64, u64)> {
+    let (shard, of) = name.strip_prefix("variables.data-")?.split_once("-of-")?;
+    Some((shard.parse().ok()?, of.parse().ok()?))
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name()
+        .map(|n| n.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{create_dir, write};
+
+    #[test]
+    fn names_what_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(
+            missing_parts(folder.path()).unwrap(),
+            ["saved_model.pb is missing"]
+        );
+        write(folder.path().join("saved_model.pb"), b"x").unwrap();
+        assert!(
+            missing_parts(folder.path()).unwrap().is_empty(),
+            "a model may have no variables"
+        );
+        let variables = folder.path().join("variables");
+        create_dir(&variables).unwrap();
+        write(variables.join("variables.index"), b"x").unwrap();
+        let words = missing_parts(folder.path()).unwrap();
+        assert_eq!(words, ["variables.index has no data file beside it"]);
+        write(variables.join("variables.data-00000-of-00002"), b"x").unwrap();
+        assert_eq!(
+            missing_parts(folder.path()).unwrap(),
+            ["1 of 2 variable files are there"]
+        );
+        write(variables.join("variables.data-00001-of-00002"), b"").unwrap();
+        let words = missing_parts(folder.path()).unwrap();
+        assert_eq!(words, ["variables/variables.data-00001-of-00002 is empty"]);
+        write(variables.join("variables.data-00001-of-00002"), b"x").unwrap();
+        assert!(missing_parts(folder.path()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn shard_names() {
+        assert_eq!(shard("variables.data-00001-of-00004"), Some((1, 4)));
+        for odd in [
+            "variables.data-",
+            "variables.data-x-of-4",
+            "variables.index",
+            "variables.data-1-of-",
+        ] {
+            assert_eq!(shard(odd), None, "{odd}");
+        }
+    }
+}
