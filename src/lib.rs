@@ -7,8 +7,10 @@
 
 pub mod alert;
 pub mod analyzer;
+pub mod codec;
 pub mod detect;
 pub mod diagnose;
+pub mod fingerprint;
 pub mod proto;
 pub mod report;
 pub mod skip;
