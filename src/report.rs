@@ -51,6 +51,9 @@ pub struct Series {
     pub since: Option<String>,
     /// How sure, 0 to 1; 0 while inactive.
     pub confidence: f64,
+    /// What the detectors saw, in sentences with numbers; empty while inactive.
+    #[serde(default)]
+    pub evidence: Vec<String>,
     /// The sliding window, as it stands.
     pub window: Window,
     /// Likely causes, most likely first.

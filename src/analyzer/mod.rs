@@ -1,9 +1,25 @@
 //! One exchange through the pure core for its series. Live traffic and capture files run this
-//! same code; time is an argument.
+//! same code; time is what the exchanges carry, so both reach the same verdicts.
 
+mod facts;
+mod history;
+mod series;
+#[cfg(test)]
+mod tests;
+
+use crate::detect::rows::CallRows;
+use crate::diagnose::facts::{Previous, Truth};
+use crate::diagnose::{Judgement, judge};
+use crate::fingerprint::Key;
+use crate::fingerprint::call::{Call, Output, read};
 use crate::proto::flatline::v1::Exchange;
-use crate::report::{Report, Transition};
+use crate::report::{Observed, Report, Series as SeriesReport, State, Transition};
 use crate::skip::Skip;
+use history::CallFact;
+use jiff::Timestamp;
+use series::Series;
+pub use series::SeriesKey;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// What the analyzer may keep and what it should leave out.
@@ -19,8 +35,11 @@ pub struct Options {
     pub ignore_inputs: Vec<String>,
     /// Most transitions kept for the report; `usize::MAX` offline.
     pub max_transitions: usize,
-    /// Bound on a decompressed message, bytes.
-    pub max_message: usize,
+    /// Where TensorFlow Serving listens, for the commands in the report.
+    pub upstream: String,
+    /// Panics on calls for this model: how tests see that no call notices.
+    #[doc(hidden)]
+    pub panic_on_model: Option<String>,
 }
 
 impl Default for Options {
@@ -31,7 +50,8 @@ impl Default for Options {
             max_series: 256,
             ignore_inputs: Vec::new(),
             max_transitions: 1000,
-            max_message: 64 << 20,
+            upstream: String::new(),
+            panic_on_model: None,
         }
     }
 }
@@ -41,48 +61,254 @@ impl Default for Options {
 pub struct Outcome {
     /// Rows observed (0 when skipped).
     pub rows: u64,
+    /// Rows with NaN or infinity.
+    pub non_finite_rows: u64,
     /// Why the exchange was not read, if it was not.
     pub skipped: Option<Skip>,
     /// Changes of state that it brought about.
     pub transitions: Vec<Transition>,
+    /// Series that had to leave to make room.
+    pub evicted: u64,
 }
 
 /// The state of every series.
 #[derive(Debug)]
 pub struct Analyzer {
     options: Options,
+    key: Key,
+    series: BTreeMap<SeriesKey, Series>,
+    observed: Observed,
+    transitions: VecDeque<Transition>,
+    calls: u64,
+    last: Vec<SeriesKey>,
 }
 
 impl Analyzer {
     /// An analyzer that has seen nothing. `key` keys the fingerprints; it changes no verdict.
     #[must_use]
-    pub fn new(options: Options, _key: [u8; 32]) -> Self {
-        Analyzer { options }
+    pub fn new(options: Options, key: [u8; 32]) -> Self {
+        Analyzer {
+            options,
+            key: Key::new(key),
+            series: BTreeMap::new(),
+            observed: Observed::default(),
+            transitions: VecDeque::new(),
+            calls: 0,
+            last: Vec::new(),
+        }
     }
 
     /// Takes one Predict exchange.
-    pub fn observe(&mut self, _exchange: &Exchange) -> Outcome {
-        Outcome::default()
+    pub fn observe(&mut self, exchange: &Exchange) -> Outcome {
+        self.last.clear();
+        if exchange.grpc_status != 0 {
+            let reason = if exchange.grpc_status < 0 {
+                Skip::Incomplete
+            } else {
+                Skip::NotOk
+            };
+            return self.skipped(reason);
+        }
+        let ignore = &self.options.ignore_inputs;
+        let call = match read(&exchange.request, &exchange.response, ignore, &self.key) {
+            Ok(call) => call,
+            Err(reason) => return self.skipped(reason),
+        };
+        let mut outcome = Outcome::default();
+        for output in &call.outputs {
+            self.observe_output(exchange, &call, output, &mut outcome);
+        }
+        outcome.rows = call
+            .outputs
+            .iter()
+            .map(|o| o.rows.exact.len() as u64)
+            .max()
+            .unwrap_or(0);
+        self.calls += 1;
+        self.observed.calls += 1;
+        self.observed.rows += outcome.rows;
+        outcome
     }
 
     /// Counts a call that never became an exchange.
-    pub fn skip(&mut self, _reason: Skip) {}
+    pub fn skip(&mut self, reason: Skip) {
+        *self
+            .observed
+            .skipped
+            .entry(reason.as_str().to_owned())
+            .or_insert(0) += 1;
+    }
 
-    /// Drops the series that the last exchange belonged to: after a panic its state is not to
+    /// Drops the series that the last exchange belonged to: after a panic their state is not to
     /// be trusted.
-    pub fn forget_last(&mut self) {}
+    pub fn forget_last(&mut self) {
+        for key in std::mem::take(&mut self.last) {
+            self.series.remove(&key);
+        }
+    }
 
-    /// Everything there is to say at `now`, nanoseconds since the Unix epoch. Changes nothing.
+    /// Number of series.
     #[must_use]
-    pub fn report(&self, _now_nanos: i64) -> Report {
-        let _ = &self.options;
+    pub fn series_count(&self) -> usize {
+        self.series.len()
+    }
+
+    /// Everything there is to say at `now_nanos`, nanoseconds since the Unix epoch. Changes nothing.
+    #[must_use]
+    pub fn report(&self, now_nanos: i64) -> Report {
+        let series = self
+            .series
+            .iter()
+            .map(|(key, series)| self.describe(key, series, now_nanos));
         Report {
             schema: 1,
-            at: String::new(),
-            observed: crate::report::Observed::default(),
-            series: Vec::new(),
-            transitions: Vec::new(),
+            at: rfc3339(now_nanos),
+            observed: self.observed.clone(),
+            series: series.collect(),
+            transitions: self.transitions.iter().cloned().collect(),
             findings: Vec::new(),
         }
     }
+
+    fn skipped(&mut self, reason: Skip) -> Outcome {
+        self.skip(reason);
+        Outcome {
+            skipped: Some(reason),
+            ..Outcome::default()
+        }
+    }
+
+    fn observe_output(
+        &mut self,
+        exchange: &Exchange,
+        call: &Call,
+        output: &Output,
+        outcome: &mut Outcome,
+    ) {
+        let key = SeriesKey {
+            model: call.model.clone(),
+            version: call.version,
+            signature: call.signature.clone(),
+            output: output.name.clone(),
+        };
+        self.last.push(key.clone());
+        if self.options.panic_on_model.as_ref() == Some(&key.model) {
+            panic!("asked to panic on model `{}`", key.model);
+        }
+        let rows = CallRows {
+            call: self.calls,
+            connection: exchange.connection,
+            at_nanos: exchange
+                .start_unix_nanos
+                .saturating_add(exchange.duration_nanos),
+            latency_nanos: exchange.duration_nanos,
+            inputs: output.inputs.clone(),
+            outputs: output.rows.clone(),
+        };
+        outcome.non_finite_rows += rows
+            .outputs
+            .finite
+            .iter()
+            .filter(|finite| !**finite)
+            .count() as u64;
+        outcome.evicted += self.make_room(&key);
+        let options = &self.options;
+        let series = self
+            .series
+            .entry(key.clone())
+            .or_insert_with(|| Series::new(options.window, options.window_rows));
+        let fact = CallFact::new(self.calls, &exchange.user_agent, call, output);
+        for step in series.observe(&rows, output, fact) {
+            let transition = Transition {
+                at: rfc3339(rows.at_nanos),
+                model: key.model.clone(),
+                version: key.version,
+                signature: key.signature.clone(),
+                output: key.output.clone(),
+                from: step.from,
+                to: step.to,
+                kind: step.kind,
+                rows: series.rows,
+            };
+            if self.transitions.len() >= self.options.max_transitions {
+                self.transitions.pop_front();
+            }
+            self.transitions.push_back(transition.clone());
+            outcome.transitions.push(transition);
+        }
+    }
+
+    /// Lets the least recently used series go if `key` is new and there is no room for it.
+    fn make_room(&mut self, key: &SeriesKey) -> u64 {
+        if self.series.contains_key(key) || self.series.len() < self.options.max_series.max(1) {
+            return 0;
+        }
+        let oldest = self
+            .series
+            .iter()
+            .min_by_key(|(_, series)| series.last_call);
+        let Some(oldest) = oldest.map(|(key, _)| key.clone()) else {
+            return 0;
+        };
+        self.series.remove(&oldest);
+        1
+    }
+
+    fn describe(&self, key: &SeriesKey, series: &Series, now_nanos: i64) -> SeriesReport {
+        let state = series.alert.state();
+        let quiet = state == State::Inactive;
+        let judgement = if quiet {
+            Judgement::default()
+        } else {
+            let mut facts = facts::of(key, series, self.previous(key), Truth::default());
+            facts.upstream.clone_from(&self.options.upstream);
+            judge(&facts)
+        };
+        SeriesReport {
+            model: key.model.clone(),
+            version: key.version,
+            signature: key.signature.clone(),
+            output: key.output.clone(),
+            state,
+            kind: series.alert.kind(),
+            since: series.alert.since_nanos().map(rfc3339),
+            confidence: if quiet {
+                0.0
+            } else {
+                series.verdict.confidence
+            },
+            evidence: series.verdict.evidence.clone(),
+            window: series.window.stats_at(now_nanos),
+            causes: judgement.causes,
+            ruled_out: judgement.ruled_out,
+        }
+    }
+
+    /// The newest older version of the same output.
+    fn previous(&self, key: &SeriesKey) -> Option<Previous> {
+        let same = |other: &&SeriesKey| {
+            other.model == key.model
+                && other.signature == key.signature
+                && other.output == key.output
+                && other.version < key.version
+        };
+        let (older, series) = self
+            .series
+            .iter()
+            .filter(|(other, _)| same(other))
+            .max_by_key(|(other, _)| other.version)?;
+        let stats = series.window.stats_at(i64::MIN);
+        Some(Previous {
+            version: older.version,
+            distinct_inputs: stats.distinct_inputs.min(series.distinct_inputs()),
+            distinct_outputs: stats.distinct_outputs,
+        })
+    }
+}
+
+/// RFC 3339 in UTC; the epoch for a time that no calendar holds.
+fn rfc3339(unix_nanos: i64) -> String {
+    Timestamp::from_nanosecond(i128::from(unix_nanos))
+        .unwrap_or(Timestamp::UNIX_EPOCH)
+        .to_string()
 }

@@ -1,0 +1,240 @@
+//! The facts of one series since the onset, counted from its history.
+
+use super::history::{CallFact, RowFact};
+use super::series::{Series, SeriesKey};
+use crate::diagnose::facts::{Asked, Encoding, Facts, Latency, Previous, Split, Truth};
+use crate::fingerprint::call::VersionAsked;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// Counts what the rules look at.
+pub(super) fn of(
+    key: &SeriesKey,
+    series: &Series,
+    previous: Option<Previous>,
+    truth: Truth,
+) -> Facts {
+    let onset = series.verdict.onset_row.unwrap_or(0);
+    let rows: Vec<&RowFact> = series
+        .history
+        .rows
+        .iter()
+        .filter(|row| row.row >= onset)
+        .collect();
+    let numbers: HashSet<u64> = rows.iter().map(|row| row.call).collect();
+    let calls: Vec<&CallFact> = series
+        .history
+        .calls
+        .iter()
+        .filter(|call| numbers.contains(&call.call))
+        .collect();
+    let mut facts = Facts {
+        model: key.model.clone(),
+        version: key.version,
+        signature: key.signature.clone(),
+        output: key.output.clone(),
+        kind: series.alert.kind().or(series.verdict.kind),
+        from_first_reply: onset < 8,
+        calls: calls.len() as u64,
+        rows: rows.len() as u64,
+        previous,
+        truth,
+        ..Facts::default()
+    };
+    facts.truth.asked = asked(&calls);
+    count_rows(&mut facts, &rows);
+    count_calls(&mut facts, &calls, &rows);
+    facts
+}
+
+fn count_rows(facts: &mut Facts, rows: &[&RowFact]) {
+    facts.distinct_raw = distinct(rows, |row| row.raw);
+    facts.distinct_effective = distinct(rows, |row| row.effective);
+    facts.distinct_outputs = distinct(rows, |row| row.output);
+    let mut outputs: HashMap<u64, u64> = HashMap::new();
+    for row in rows {
+        *outputs.entry(row.output).or_insert(0) += 1;
+    }
+    let share = |count: usize| count as f64 / rows.len().max(1) as f64;
+    facts.top_output_share = share(outputs.values().copied().max().unwrap_or(0) as usize);
+    facts.non_finite_share = share(rows.iter().filter(|row| !row.finite).count());
+    facts.zero_share = share(
+        rows.iter()
+            .filter(|row| row.low == 0.0 && row.high == 0.0)
+            .count(),
+    );
+    let entropies: Vec<f32> = rows.iter().filter_map(|row| row.entropy).collect();
+    if entropies.len() == rows.len() && !rows.is_empty() {
+        facts.relative_entropy = Some(f64::from(entropies.iter().sum::<f32>()) / rows.len() as f64);
+    }
+    facts.output_spread = spread(rows);
+    facts.single = split(rows.iter().filter(|row| row.of == 1));
+    facts.batched = split(rows.iter().filter(|row| row.of > 1));
+    facts.latency = latency(rows);
+    let mut first: HashMap<u64, u64> = HashMap::new();
+    for row in rows {
+        if let Some(output) = first.get(&row.effective) {
+            facts.repeats += 1;
+            facts.repeats_changed += u64::from(*output != row.output);
+        } else {
+            first.insert(row.effective, row.output);
+        }
+    }
+}
+
+fn count_calls(facts: &mut Facts, calls: &[&CallFact], rows: &[&RowFact]) {
+    let mut by_call: HashMap<u64, Vec<&RowFact>> = HashMap::new();
+    for row in rows {
+        by_call.entry(row.call).or_default().push(row);
+    }
+    let mut replies = BTreeSet::new();
+    let mut clients: BTreeMap<String, Vec<&RowFact>> = BTreeMap::new();
+    let mut controls: BTreeMap<String, BTreeMap<String, Vec<&RowFact>>> = BTreeMap::new();
+    for call in calls {
+        let rows = by_call.get(&call.call).map_or(&[][..], Vec::as_slice);
+        clients
+            .entry(call.user_agent.clone())
+            .or_default()
+            .extend(rows);
+        if call.batch.is_some_and(|batch| batch > 1) {
+            facts.batches += 1;
+            facts.batches_not_followed += u64::from(!call.followed);
+        }
+        if distinct(rows, |row| row.effective) > 1 {
+            facts.replies_of_many += 1;
+            facts.replies_rows_equal += u64::from(distinct(rows, |row| row.output) == 1);
+            replies.extend(rows.first().map(|row| row.output));
+        }
+        for input in &call.inputs {
+            let encoding = facts.inputs.entry(input.name.clone()).or_default();
+            add_encoding(encoding, input);
+            if let Some(value) = &input.control {
+                let by_value = controls.entry(input.name.clone()).or_default();
+                by_value.entry(value.clone()).or_default().extend(rows);
+            }
+        }
+    }
+    facts.distinct_replies = replies.len() as u64;
+    facts.clients = clients
+        .into_iter()
+        .map(|(agent, rows)| (agent, split(rows.iter())))
+        .collect();
+    facts.controls = controls
+        .into_iter()
+        .map(|(name, values)| {
+            (
+                name,
+                values
+                    .into_iter()
+                    .map(|(v, rows)| (v, split(rows.iter())))
+                    .collect(),
+            )
+        })
+        .collect();
+    facts.echo_of = echo(calls, facts.distinct_effective);
+    facts.strings_only = !facts.inputs.is_empty()
+        && facts
+            .inputs
+            .values()
+            .all(|input| input.dtype == "DT_STRING");
+}
+
+fn add_encoding(encoding: &mut Encoding, input: &crate::fingerprint::call::InputFact) {
+    encoding.dtype = input.dtype.to_owned();
+    encoding.calls += 1;
+    if input.given < input.declared {
+        encoding.calls_filled += 1;
+        encoding.example = (input.declared, input.given);
+    }
+    if let Some(field) = input.foreign {
+        encoding.calls_foreign += 1;
+        encoding.foreign_field = Some(field.to_owned());
+    }
+}
+
+/// The input that equals the output in every call; one varied input at least must have been seen.
+fn echo(calls: &[&CallFact], distinct_inputs: u64) -> Option<String> {
+    let first = calls.first()?.echo_of.as_ref()?;
+    let always = calls
+        .iter()
+        .all(|call| call.echo_of.as_ref() == Some(first));
+    (always && calls.len() >= 8 && distinct_inputs >= 8).then(|| first.clone())
+}
+
+fn distinct(rows: &[&RowFact], of: impl Fn(&RowFact) -> u64) -> u64 {
+    rows.iter().map(|row| of(row)).collect::<HashSet<_>>().len() as u64
+}
+
+fn split<'a>(rows: impl Iterator<Item = &'a &'a RowFact>) -> Split {
+    let rows: Vec<&RowFact> = rows.copied().collect();
+    Split {
+        rows: rows.len() as u64,
+        distinct_inputs: distinct(&rows, |row| row.effective),
+        distinct_outputs: distinct(&rows, |row| row.output),
+    }
+}
+
+/// How far apart the rows' numbers are; `None` without rows.
+fn spread(rows: &[&RowFact]) -> Option<f64> {
+    let range = |of: fn(&RowFact) -> f32| {
+        rows.iter()
+            .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), row| {
+                (low.min(of(row)), high.max(of(row)))
+            })
+    };
+    if rows.is_empty() {
+        return None;
+    }
+    let spreads = [
+        range(|row| row.low),
+        range(|row| row.high),
+        range(|row| row.first),
+    ];
+    Some(
+        spreads
+            .iter()
+            .map(|(low, high)| f64::from(high - low))
+            .fold(0.0, f64::max),
+    )
+}
+
+/// Rows whose output another input got before, against the others.
+fn latency(rows: &[&RowFact]) -> Option<Latency> {
+    let mut first: HashMap<u64, u64> = HashMap::new();
+    let (mut repeats, mut others) = (Vec::new(), Vec::new());
+    for row in rows {
+        match first.get(&row.output) {
+            Some(input) if *input != row.effective => repeats.push(row.latency_nanos),
+            Some(_) => {}
+            None => {
+                first.insert(row.output, row.effective);
+                others.push(row.latency_nanos);
+            }
+        }
+    }
+    if repeats.is_empty() || others.is_empty() {
+        return None;
+    }
+    let counts = (repeats.len() as u64, others.len() as u64);
+    let median = |of: &mut Vec<i64>| {
+        of.sort_unstable();
+        of[of.len() / 2] as f64 / 1e6
+    };
+    Some(Latency {
+        repeats_ms: median(&mut repeats),
+        others_ms: median(&mut others),
+        repeats: counts.0,
+        others: counts.1,
+    })
+}
+
+fn asked(calls: &[&CallFact]) -> Asked {
+    let mut asked = Asked::default();
+    for call in calls {
+        match &call.asked {
+            VersionAsked::Latest => asked.latest += 1,
+            VersionAsked::Version(version) => *asked.versions.entry(*version).or_insert(0) += 1,
+            VersionAsked::Label(label) => *asked.labels.entry(label.clone()).or_insert(0) += 1,
+        }
+    }
+    asked
+}

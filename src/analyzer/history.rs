@@ -1,0 +1,124 @@
+//! What the rules of diagnosis may look back on: the last rows and calls of a series, as facts.
+
+use crate::detect::rows::CallRows;
+use crate::fingerprint::call::{Call, InputFact, Output, VersionAsked};
+use std::collections::VecDeque;
+
+/// Rows kept; at about 150 bytes each.
+const ROWS: usize = 1024;
+/// Calls kept.
+const CALLS: usize = 256;
+
+/// The last rows and calls, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    pub(super) rows: VecDeque<RowFact>,
+    pub(super) calls: VecDeque<CallFact>,
+}
+
+/// One row.
+#[derive(Debug, Clone)]
+pub(super) struct RowFact {
+    /// Number in the series.
+    pub row: u64,
+    /// Number of its call.
+    pub call: u64,
+    /// Rows of its call.
+    pub of: u32,
+    pub raw: u64,
+    pub effective: u64,
+    pub output: u64,
+    pub finite: bool,
+    pub latency_nanos: i64,
+    /// Entropy of the class scores over `ln(classes)`; `None` if the row holds no class scores.
+    pub entropy: Option<f32>,
+    /// Smallest and largest number of the row, as kept.
+    pub low: f32,
+    pub high: f32,
+    /// First number of the row.
+    pub first: f32,
+}
+
+/// One call.
+#[derive(Debug, Clone)]
+pub(super) struct CallFact {
+    pub call: u64,
+    pub user_agent: String,
+    pub asked: VersionAsked,
+    pub inputs: Vec<InputFact>,
+    pub batch: Option<u64>,
+    pub followed: bool,
+    pub echo_of: Option<String>,
+}
+
+impl CallFact {
+    pub(super) fn new(number: u64, user_agent: &str, call: &Call, output: &Output) -> Self {
+        CallFact {
+            call: number,
+            user_agent: user_agent.chars().take(200).collect(),
+            asked: call.asked.clone(),
+            inputs: call.inputs.clone(),
+            batch: output.batch,
+            followed: output.followed,
+            echo_of: output.echo_of.clone(),
+        }
+    }
+}
+
+impl RowFact {
+    pub(super) fn new(row: u64, call: &CallRows, i: usize, values: &[f64], scores: bool) -> Self {
+        RowFact {
+            row,
+            call: call.call,
+            of: call.outputs.exact.len() as u32,
+            raw: call.inputs.raw[i],
+            effective: call.inputs.effective[i],
+            output: call.outputs.exact[i],
+            finite: call.outputs.finite[i],
+            latency_nanos: call.latency_nanos,
+            // Wide rows are kept as a sketch, which is no distribution any more.
+            entropy: (scores && values.len() == call.outputs.width)
+                .then(|| relative_entropy(values)),
+            low: values.iter().copied().fold(f64::INFINITY, f64::min) as f32,
+            high: values.iter().copied().fold(f64::NEG_INFINITY, f64::max) as f32,
+            first: values.first().copied().unwrap_or(0.0) as f32,
+        }
+    }
+}
+
+impl History {
+    pub(super) fn begin(&mut self, call: CallFact) {
+        if self.calls.len() == CALLS {
+            self.calls.pop_front();
+        }
+        self.calls.push_back(call);
+    }
+
+    pub(super) fn push(&mut self, row: RowFact) {
+        if self.rows.len() == ROWS {
+            self.rows.pop_front();
+        }
+        self.rows.push_back(row);
+    }
+}
+
+/// Shannon entropy divided by that of a uniform guess, 0 to 1.
+fn relative_entropy(scores: &[f64]) -> f32 {
+    let entropy: f64 = scores
+        .iter()
+        .filter(|p| **p > 0.0)
+        .map(|p| -p * p.ln())
+        .sum();
+    (entropy / (scores.len() as f64).ln()) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::relative_entropy;
+
+    #[test]
+    fn entropy_of_a_guess_and_of_certainty() {
+        assert!((relative_entropy(&[0.25; 4]) - 1.0).abs() < 1e-6);
+        assert_eq!(relative_entropy(&[1.0, 0.0]), 0.0);
+    }
+}

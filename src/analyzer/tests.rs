@@ -1,0 +1,246 @@
+//! Exchanges in, verdicts out.
+
+use super::{Analyzer, Options};
+use crate::proto::flatline::v1::Exchange;
+use crate::proto::tensorflow::serving::{ModelSpec, PredictRequest, PredictResponse, model_spec};
+use crate::proto::tensorflow::tensor_shape_proto::Dim;
+use crate::proto::tensorflow::{DataType, TensorProto, TensorShapeProto};
+use crate::report::{Kind, State};
+use crate::skip::Skip;
+use prost::Message;
+
+const ROWS: usize = 4;
+const INPUTS: usize = 8;
+const CLASSES: usize = 3;
+
+fn floats(values: Vec<f32>, dims: &[usize]) -> TensorProto {
+    let dim = dims
+        .iter()
+        .map(|&size| Dim {
+            size: size as i64,
+            name: String::new(),
+        })
+        .collect();
+    TensorProto {
+        dtype: DataType::DtFloat as i32,
+        tensor_shape: Some(TensorShapeProto {
+            dim,
+            unknown_rank: false,
+        }),
+        float_val: values,
+        ..TensorProto::default()
+    }
+}
+
+fn spec(version: Option<i64>) -> Option<ModelSpec> {
+    Some(ModelSpec {
+        name: "m".to_owned(),
+        signature_name: String::new(),
+        version_choice: version.map(model_spec::VersionChoice::Version),
+    })
+}
+
+/// Call `n`: inputs and healthy outputs that differ in every row.
+fn exchange(n: u64, reply: impl Fn(&[f32]) -> Vec<f32>) -> Exchange {
+    let inputs: Vec<f32> = (0..ROWS * INPUTS)
+        .map(|i| ((n as f32 * 31.7 + i as f32 * 17.3).sin() * 43758.547).fract())
+        .collect();
+    let outputs: Vec<f32> = inputs.chunks(INPUTS).flat_map(reply).collect();
+    let classes = outputs.len() / ROWS;
+    let request = PredictRequest {
+        model_spec: spec(None),
+        inputs: [("x".to_owned(), floats(inputs, &[ROWS, INPUTS]))].into(),
+        output_filter: vec![],
+    };
+    let response = PredictResponse {
+        model_spec: spec(Some(3)),
+        outputs: [("scores".to_owned(), floats(outputs, &[ROWS, classes]))].into(),
+    };
+    Exchange {
+        start_unix_nanos: 1_700_000_000_000_000_000 + n as i64 * 10_000_000,
+        duration_nanos: 2_000_000,
+        method: "/tensorflow.serving.PredictionService/Predict".to_owned(),
+        request: request.encode_to_vec().into(),
+        response: response.encode_to_vec().into(),
+        ..Exchange::default()
+    }
+}
+
+fn healthy(row: &[f32]) -> Vec<f32> {
+    let logits: Vec<f32> = (0..CLASSES).map(|c| row[c] * 2.0 + row[c + 3]).collect();
+    let total: f32 = logits.iter().map(|l| l.exp()).sum();
+    logits.iter().map(|l| l.exp() / total).collect()
+}
+
+fn analyzer() -> Analyzer {
+    Analyzer::new(Options::default(), [7; 32])
+}
+
+/// Runs 500 healthy calls, then faulty ones until something fires; rows from onset to firing.
+fn rows_until_firing(fault: impl Fn(&[f32]) -> Vec<f32>) -> (u64, Kind) {
+    let mut analyzer = analyzer();
+    for n in 0..500 {
+        let outcome = analyzer.observe(&exchange(n, healthy));
+        assert_eq!((outcome.skipped, outcome.transitions.len()), (None, 0));
+    }
+    for n in 500..600 {
+        for transition in analyzer.observe(&exchange(n, &fault)).transitions {
+            if transition.to == State::Firing {
+                assert_eq!(transition.version, 3);
+                return (transition.rows - 2000, transition.kind.unwrap());
+            }
+        }
+    }
+    panic!("nothing fired");
+}
+
+#[test]
+fn one_output_for_every_input_fires_as_constant() {
+    let (rows, kind) = rows_until_firing(|_| vec![0.2, 0.3, 0.5]);
+    assert_eq!(kind, Kind::Constant);
+    assert!(rows <= 64, "{rows}");
+}
+
+#[test]
+fn noise_around_one_output_fires_as_near_constant() {
+    let (rows, kind) = rows_until_firing(|row| vec![0.2 + row[0] * 1e-5, 0.3, 0.5 - row[0] * 1e-5]);
+    assert_eq!(kind, Kind::NearConstant);
+    assert!(rows <= 64, "{rows}");
+}
+
+#[test]
+fn nan_fires_as_non_finite() {
+    let (rows, kind) = rows_until_firing(|_| vec![f32::NAN, 0.3, 0.5]);
+    assert_eq!(kind, Kind::NonFinite);
+    assert!(rows <= 32, "{rows}");
+}
+
+#[test]
+fn a_client_that_repeats_one_input_is_pending_and_never_fires() {
+    let mut analyzer = analyzer();
+    for n in 0..500 {
+        analyzer.observe(&exchange(n, healthy));
+    }
+    let mut last = Vec::new();
+    for n in 0..300 {
+        let mut same = exchange(1000, |_| vec![0.2, 0.3, 0.5]);
+        same.start_unix_nanos += n;
+        last.extend(analyzer.observe(&same).transitions);
+    }
+    // Four rows a call: no single row is more than half; a call of one row is.
+    assert!(last.iter().all(|t| t.to != State::Firing), "{last:?}");
+    let one_row = |n: i64| {
+        let mut exchange = exchange(1000, |_| vec![0.2, 0.3, 0.5]);
+        let input = floats(vec![0.5; INPUTS], &[1, INPUTS]);
+        let request = PredictRequest {
+            model_spec: spec(None),
+            inputs: [("x".to_owned(), input)].into(),
+            output_filter: vec![],
+        };
+        let response = PredictResponse {
+            model_spec: spec(Some(3)),
+            outputs: [("scores".to_owned(), floats(vec![0.2, 0.3, 0.5], &[1, 3]))].into(),
+        };
+        exchange.request = request.encode_to_vec().into();
+        exchange.response = response.encode_to_vec().into();
+        exchange.start_unix_nanos += n;
+        exchange
+    };
+    for n in 0..600 {
+        last.extend(analyzer.observe(&one_row(n)).transitions);
+    }
+    assert!(last.iter().all(|t| t.to != State::Firing), "{last:?}");
+    let report = analyzer.report(0);
+    assert_eq!(report.series[0].state, State::Pending);
+    assert_eq!(report.series[0].kind, Some(Kind::InputCollapse));
+    assert_eq!(report.series[0].causes[0].rule, "D1");
+}
+
+#[test]
+fn values_in_the_wrong_field_are_named_with_proof() {
+    let mut analyzer = analyzer();
+    for n in 0..500 {
+        let mut exchange = exchange(n, |_| vec![0.2, 0.3, 0.5]);
+        let mut request = PredictRequest::decode(exchange.request.clone()).unwrap();
+        let x = request.inputs.get_mut("x").unwrap();
+        x.double_val = std::mem::take(&mut x.float_val)
+            .into_iter()
+            .map(f64::from)
+            .collect();
+        exchange.request = request.encode_to_vec().into();
+        analyzer.observe(&exchange);
+    }
+    let report = analyzer.report(0);
+    assert!(report.series[0].window.distinct_inputs > 1000);
+    assert_eq!(report.series[0].window.distinct_effective_inputs, 1);
+}
+
+#[test]
+fn healthy_rows_in_health_and_the_window_is_reported() {
+    let mut analyzer = analyzer();
+    let mut last = 0;
+    for n in 0..3000 {
+        let exchange = exchange(n, healthy);
+        last = exchange.start_unix_nanos + exchange.duration_nanos;
+        assert!(analyzer.observe(&exchange).transitions.is_empty());
+    }
+    let report = analyzer.report(last);
+    assert_eq!((report.observed.calls, report.observed.rows), (3000, 12000));
+    assert_eq!(report.series.len(), 1);
+    assert_eq!(report.series[0].version, 3);
+    assert_eq!(report.series[0].signature, "serving_default");
+    assert_eq!(report.series[0].window.rows, 4096);
+    assert!(report.series[0].window.distinct_outputs > 4000);
+}
+
+#[test]
+fn bad_calls_are_skipped_with_their_reason() {
+    let mut analyzer = analyzer();
+    let good = exchange(0, healthy);
+    let cut = Exchange {
+        request: good.request.slice(..good.request.len() - 1),
+        ..good.clone()
+    };
+    assert_eq!(analyzer.observe(&cut).skipped, Some(Skip::Protobuf));
+    let failed = Exchange {
+        grpc_status: 3,
+        ..good.clone()
+    };
+    assert_eq!(analyzer.observe(&failed).skipped, Some(Skip::NotOk));
+    let lost = Exchange {
+        grpc_status: -1,
+        ..good.clone()
+    };
+    assert_eq!(analyzer.observe(&lost).skipped, Some(Skip::Incomplete));
+    let empty = Exchange {
+        request: Vec::new().into(),
+        ..good
+    };
+    assert_eq!(analyzer.observe(&empty).skipped, Some(Skip::NoModel));
+    assert_eq!(analyzer.report(0).observed.skipped.values().sum::<u64>(), 4);
+}
+
+#[test]
+fn the_least_recently_used_series_leaves() {
+    let options = Options {
+        max_series: 2,
+        ..Options::default()
+    };
+    let mut analyzer = Analyzer::new(options, [0; 32]);
+    let mut evicted = 0;
+    for n in 0..5 {
+        let mut exchange = exchange(n, healthy);
+        let mut request = PredictRequest::decode(exchange.request.clone()).unwrap();
+        request.model_spec.as_mut().unwrap().name = format!("m{n}");
+        exchange.request = request.encode_to_vec().into();
+        evicted += analyzer.observe(&exchange).evicted;
+    }
+    assert_eq!((evicted, analyzer.series_count()), (3, 2));
+    let names: Vec<_> = analyzer
+        .report(0)
+        .series
+        .into_iter()
+        .map(|s| s.model)
+        .collect();
+    assert_eq!(names, ["m3", "m4"]);
+}

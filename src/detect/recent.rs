@@ -1,0 +1,75 @@
+//! The scored rows seen last, and how common each output was before them.
+
+use std::collections::{HashMap, VecDeque};
+
+/// Rows that the tests look back on.
+pub(super) const LOOK_BACK: usize = 256;
+
+/// Distinct older outputs that are counted one by one; the rest counts as "other".
+const MOST_OUTPUTS: usize = 8192;
+
+/// One scored row.
+#[derive(Debug, Clone)]
+pub(super) struct Scored {
+    /// Row of the series.
+    pub row: u64,
+    /// Exact fingerprint of the output.
+    pub output: u64,
+    /// The output's numbers.
+    pub values: Vec<f64>,
+}
+
+/// The last [`LOOK_BACK`] scored rows, and counts of those that left.
+#[derive(Debug, Default)]
+pub(super) struct Recent {
+    rows: VecDeque<Scored>,
+    older: HashMap<u64, u64>,
+    older_rows: u64,
+}
+
+impl Recent {
+    pub(super) fn observe(&mut self, row: u64, output: u64, values: &[f64]) {
+        if self.rows.len() == LOOK_BACK
+            && let Some(oldest) = self.rows.pop_front()
+        {
+            self.older_rows += 1;
+            if self.older.len() < MOST_OUTPUTS || self.older.contains_key(&oldest.output) {
+                *self.older.entry(oldest.output).or_insert(0) += 1;
+            }
+        }
+        self.rows.push_back(Scored {
+            row,
+            output,
+            values: values.to_vec(),
+        });
+    }
+
+    /// Rows scored since the start.
+    pub(super) fn count(&self) -> u64 {
+        self.older_rows + self.rows.len() as u64
+    }
+
+    /// The last rows, newest first.
+    pub(super) fn newest(&self) -> impl Iterator<Item = &Scored> {
+        self.rows.iter().rev()
+    }
+
+    /// Rows before the newest `run`, and how many of them had `output`.
+    pub(super) fn before(&self, run: usize, output: u64) -> (u64, u64) {
+        let recent = self.newest().skip(run);
+        let (mut rows, mut same) = (
+            self.older_rows,
+            self.older.get(&output).copied().unwrap_or(0),
+        );
+        for scored in recent {
+            rows += 1;
+            same += u64::from(scored.output == output);
+        }
+        (rows, same)
+    }
+
+    /// Distinct outputs seen before the look-back, at most [`MOST_OUTPUTS`].
+    pub(super) fn older_outputs(&self) -> usize {
+        self.older.len()
+    }
+}
