@@ -8,8 +8,10 @@
 pub mod alert;
 pub mod analyzer;
 pub mod codec;
+pub mod config;
 pub mod detect;
 pub mod diagnose;
+pub mod error;
 pub mod fingerprint;
 pub mod proto;
 pub mod report;

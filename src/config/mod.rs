@@ -1,0 +1,217 @@
+//! The configuration of `flatline serve`: flags, `FLATLINE_` variables and a TOML file in one raw
+//! form, checked as a whole into one typed [`Config`].
+//!
+//! A flag wins over its variable, the variable over the file, the file over the default.
+
+mod address;
+mod raw;
+mod value;
+
+pub use address::Address;
+pub use raw::Raw;
+
+use crate::analyzer::Options;
+use crate::error::Error;
+use std::path::PathBuf;
+use std::time::Duration;
+use value::Checker;
+
+/// A configuration that can be run.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where clients connect.
+    pub listen: Address,
+    /// Where TensorFlow Serving listens.
+    pub upstream: Address,
+    /// Where metrics, health and verdicts are served.
+    pub admin: Address,
+    /// What the analyzer keeps.
+    pub analyzer: Options,
+    /// Most bytes that the tap keeps of one call.
+    pub tap_bytes_per_call: usize,
+    /// Most bytes that the tap keeps over all calls, and the queue with it.
+    pub tap_bytes_total: usize,
+    /// Most calls waiting for the analyzer.
+    pub queue: usize,
+    /// How long calls in flight may take to finish after the signal to end.
+    pub drain_timeout: Duration,
+    /// How long a client may take to send a preface, or a block of headers.
+    pub handshake_timeout: Duration,
+    /// Log lines as JSON.
+    pub log_json: bool,
+    /// Log filter, as `info` or `flatline=debug`.
+    pub log_level: String,
+    /// Where exchanges are written, if they are.
+    pub capture: Option<Capture>,
+    /// Key that fingerprints share over replicas; random per process if none.
+    pub fingerprint_key: Option<[u8; 32]>,
+}
+
+/// Capture files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capture {
+    /// Folder.
+    pub dir: PathBuf,
+    /// Most bytes over all files; the oldest leaves.
+    pub max_bytes: u64,
+    /// Files older than this leave.
+    pub max_age: Duration,
+}
+
+impl Config {
+    /// Reads the file that `raw` names, if it does, and checks everything.
+    ///
+    /// # Errors
+    /// All mistakes in one message, each with its field, its reason and an example.
+    pub fn load(raw: Raw) -> Result<Self, Error> {
+        let merged = match &raw.config {
+            None => raw,
+            Some(path) => {
+                let text = std::fs::read_to_string(path).map_err(|error| {
+                    Error::Config(format!(
+                        "config `{}` cannot be read: {error}",
+                        path.display()
+                    ))
+                })?;
+                let file = Raw::from_toml(&text).map_err(|error| {
+                    Error::Config(format!("config `{}`: {error}", path.display()))
+                })?;
+                raw.or(file)
+            }
+        };
+        Config::check(&merged)
+    }
+
+    /// Checks every field of `raw`.
+    ///
+    /// # Errors
+    /// All mistakes in one message.
+    pub fn check(raw: &Raw) -> Result<Self, Error> {
+        let mut check = Checker::default();
+        let defaults = Options::default();
+        let upstream = check.address("upstream", raw.upstream.as_ref(), "127.0.0.1:8510");
+        let config = Config {
+            listen: check.address("listen", raw.listen.as_ref(), "0.0.0.0:8500"),
+            admin: check.address("admin", raw.admin.as_ref(), "127.0.0.1:9464"),
+            analyzer: Options {
+                window: check.duration("window", raw.window.as_ref(), "60s"),
+                window_rows: check.count("window-rows", raw.window_rows.as_ref(), "4096"),
+                max_series: check.count("max-series", raw.max_series.as_ref(), "256"),
+                ignore_inputs: raw.ignore_input.iter().map(|name| name.0.clone()).collect(),
+                upstream: upstream.to_string(),
+                ..defaults
+            },
+            upstream,
+            tap_bytes_per_call: check.size(
+                "tap-bytes-per-call",
+                raw.tap_bytes_per_call.as_ref(),
+                "64MiB",
+            ),
+            tap_bytes_total: check.size("tap-bytes-total", raw.tap_bytes_total.as_ref(), "256MiB"),
+            queue: check.count("queue", raw.queue.as_ref(), "4096"),
+            drain_timeout: check.duration("drain-timeout", raw.drain_timeout.as_ref(), "20s"),
+            handshake_timeout: check.duration(
+                "handshake-timeout",
+                raw.handshake_timeout.as_ref(),
+                "10s",
+            ),
+            log_json: check.choice("log-format", raw.log_format.as_ref(), &["text", "json"]) == 1,
+            log_level: check.filter("log-level", raw.log_level.as_ref(), "info"),
+            capture: raw.capture.as_ref().map(|dir| Capture {
+                dir: dir.0.clone().into(),
+                max_bytes: check.size("capture-max-bytes", raw.capture_max_bytes.as_ref(), "1GiB")
+                    as u64,
+                max_age: check.duration("capture-max-age", raw.capture_max_age.as_ref(), "24h"),
+            }),
+            fingerprint_key: check.key("fingerprint-key", raw.fingerprint_key.as_ref()),
+        };
+        if config.upstream == config.listen && !config.listen.is_ephemeral() {
+            check.wrong(
+                "upstream",
+                &config.upstream.to_string(),
+                "is where Flatline itself listens: every call would come back",
+                "127.0.0.1:8510",
+            );
+        }
+        check.finish(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn toml(text: &str) -> Result<Config, String> {
+        let raw = Raw::from_toml(text).map_err(|e| e.to_string())?;
+        Config::check(&raw).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn nothing_given_means_the_documented_defaults() {
+        let config = toml("").unwrap();
+        assert_eq!(config.listen.to_string(), "0.0.0.0:8500");
+        assert_eq!(config.upstream.to_string(), "127.0.0.1:8510");
+        assert_eq!(config.analyzer.window_rows, 4096);
+        assert_eq!(config.tap_bytes_per_call, 64 << 20);
+        assert_eq!(config.drain_timeout, Duration::from_secs(20));
+        assert!(config.capture.is_none());
+    }
+
+    #[test]
+    fn numbers_and_strings_mean_the_same() {
+        let config = toml(
+            "window-rows = 100\nwindow = \"2m\"\nignore-input = [\"id\"]\nlisten = \"unix:/tmp/a\"",
+        )
+        .unwrap();
+        assert_eq!(config.analyzer.window_rows, 100);
+        assert_eq!(config.analyzer.window, Duration::from_secs(120));
+        assert_eq!(config.analyzer.ignore_inputs, ["id"]);
+        assert_eq!(config.listen, Address::Unix("/tmp/a".into()));
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once_each_with_an_example() {
+        let error =
+            toml("listen = \"nowhere\"\nwindow = \"soon\"\nqueue = 0\ntap-bytes-total = \"many\"")
+                .unwrap_err();
+        for part in [
+            "listen",
+            "nowhere",
+            "window",
+            "soon",
+            "queue",
+            "tap-bytes-total",
+            "example",
+        ] {
+            assert!(error.contains(part), "`{part}` is not in:\n{error}");
+        }
+        assert_eq!(error.lines().count(), 5, "{error}");
+    }
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        let error = toml("listne = \"a\"").unwrap_err();
+        assert!(
+            error.contains("listne") && error.contains("line 1"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_proxy_is_not_pointed_at_itself() {
+        let error = toml("listen = \"127.0.0.1:8500\"\nupstream = \"127.0.0.1:8500\"").unwrap_err();
+        assert!(error.contains("where Flatline itself listens"), "{error}");
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file() {
+        let flag = Raw {
+            window: Some(value::Text("1s".to_owned())),
+            ..Raw::default()
+        };
+        let file = Raw::from_toml("window = \"9s\"\nqueue = 7").unwrap();
+        let config = Config::check(&flag.or(file)).unwrap();
+        assert_eq!(config.analyzer.window, Duration::from_secs(1));
+        assert_eq!(config.queue, 7);
+    }
+}

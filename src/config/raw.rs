@@ -1,0 +1,122 @@
+//! Every flag of `flatline serve` as it was written, from the command line, the environment or
+//! the TOML file.
+
+use super::value::Text;
+use clap::Args;
+use serde::Deserialize;
+use std::path::PathBuf;
+
+/// Flags, variables and keys: unchecked.
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Raw {
+    /// Where clients connect: HOST:PORT or unix:/path; port 0 takes a free one [default: 0.0.0.0:8500]
+    #[arg(long, env = "FLATLINE_LISTEN", value_name = "ADDR")]
+    pub listen: Option<Text>,
+    /// Where TensorFlow Serving listens: HOST:PORT or unix:/path [default: 127.0.0.1:8510]
+    #[arg(long, env = "FLATLINE_UPSTREAM", value_name = "ADDR")]
+    pub upstream: Option<Text>,
+    /// Where metrics, health and verdicts are served [default: 127.0.0.1:9464]
+    #[arg(long, env = "FLATLINE_ADMIN", value_name = "ADDR")]
+    pub admin: Option<Text>,
+    /// TOML file with any of these options as keys, such as `window = "60s"`
+    #[arg(long, env = "FLATLINE_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+    /// Input left out of the fingerprint, such as request_id; may be repeated
+    #[arg(
+        long,
+        env = "FLATLINE_IGNORE_INPUT",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    pub ignore_input: Vec<Text>,
+    /// Length of the sliding window in time [default: 60s]
+    #[arg(long, env = "FLATLINE_WINDOW", value_name = "TIME")]
+    pub window: Option<Text>,
+    /// Length of the sliding window in rows [default: 4096]
+    #[arg(long, env = "FLATLINE_WINDOW_ROWS", value_name = "N")]
+    pub window_rows: Option<Text>,
+    /// Most series (model, version, signature, output) kept at once [default: 256]
+    #[arg(long, env = "FLATLINE_MAX_SERIES", value_name = "N")]
+    pub max_series: Option<Text>,
+    /// Most bytes kept of one call; larger ones are forwarded unobserved [default: 64MiB]
+    #[arg(long, env = "FLATLINE_TAP_BYTES_PER_CALL", value_name = "SIZE")]
+    pub tap_bytes_per_call: Option<Text>,
+    /// Most bytes kept of all calls that wait for the analyzer [default: 256MiB]
+    #[arg(long, env = "FLATLINE_TAP_BYTES_TOTAL", value_name = "SIZE")]
+    pub tap_bytes_total: Option<Text>,
+    /// Most calls that wait for the analyzer [default: 4096]
+    #[arg(long, env = "FLATLINE_QUEUE", value_name = "N")]
+    pub queue: Option<Text>,
+    /// How long calls in flight may finish after SIGTERM [default: 20s]
+    #[arg(long, env = "FLATLINE_DRAIN_TIMEOUT", value_name = "TIME")]
+    pub drain_timeout: Option<Text>,
+    /// How long a client may take to send its preface or a block of headers [default: 10s]
+    #[arg(long, env = "FLATLINE_HANDSHAKE_TIMEOUT", value_name = "TIME")]
+    pub handshake_timeout: Option<Text>,
+    /// Log lines as text or json [default: text]
+    #[arg(long, env = "FLATLINE_LOG_FORMAT", value_name = "FORMAT")]
+    pub log_format: Option<Text>,
+    /// Log filter, such as info or flatline=debug [default: info]
+    #[arg(long, env = "FLATLINE_LOG_LEVEL", value_name = "FILTER")]
+    pub log_level: Option<Text>,
+    /// Write every observed exchange to files in this folder (they hold payloads)
+    #[arg(long, env = "FLATLINE_CAPTURE", value_name = "DIR")]
+    pub capture: Option<Text>,
+    /// Most bytes of all capture files; the oldest leave [default: 1GiB]
+    #[arg(long, env = "FLATLINE_CAPTURE_MAX_BYTES", value_name = "SIZE")]
+    pub capture_max_bytes: Option<Text>,
+    /// Capture files older than this leave [default: 24h]
+    #[arg(long, env = "FLATLINE_CAPTURE_MAX_AGE", value_name = "TIME")]
+    pub capture_max_age: Option<Text>,
+    /// 64 hexadecimal digits that replicas share, so that their fingerprints can be compared
+    /// [default: random]
+    #[arg(
+        long,
+        env = "FLATLINE_FINGERPRINT_KEY",
+        value_name = "HEX",
+        hide_env_values = true
+    )]
+    pub fingerprint_key: Option<Text>,
+}
+
+impl Raw {
+    /// Reads a TOML file's text.
+    ///
+    /// # Errors
+    /// A syntax error or an unknown key, with its line.
+    pub fn from_toml(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    /// These options, and those of `other` where these have none.
+    #[must_use]
+    pub fn or(self, other: Raw) -> Self {
+        Raw {
+            listen: self.listen.or(other.listen),
+            upstream: self.upstream.or(other.upstream),
+            admin: self.admin.or(other.admin),
+            config: self.config.or(other.config),
+            ignore_input: if self.ignore_input.is_empty() {
+                other.ignore_input
+            } else {
+                self.ignore_input
+            },
+            window: self.window.or(other.window),
+            window_rows: self.window_rows.or(other.window_rows),
+            max_series: self.max_series.or(other.max_series),
+            tap_bytes_per_call: self.tap_bytes_per_call.or(other.tap_bytes_per_call),
+            tap_bytes_total: self.tap_bytes_total.or(other.tap_bytes_total),
+            queue: self.queue.or(other.queue),
+            drain_timeout: self.drain_timeout.or(other.drain_timeout),
+            handshake_timeout: self.handshake_timeout.or(other.handshake_timeout),
+            log_format: self.log_format.or(other.log_format),
+            log_level: self.log_level.or(other.log_level),
+            capture: self.capture.or(other.capture),
+            capture_max_bytes: self.capture_max_bytes.or(other.capture_max_bytes),
+            capture_max_age: self.capture_max_age.or(other.capture_max_age),
+            fingerprint_key: self.fingerprint_key.or(other.fingerprint_key),
+        }
+    }
+}
