@@ -1,0 +1,122 @@
+//! One call: through the stack, its reply written back as it comes.
+
+use crate::respond::{self, Answer};
+use crate::stream::{Failure, Pumped, Sender};
+use crate::telemetry::{End, Forwarding};
+use crate::upstream::{Abort, Arrived};
+use bytes::Bytes;
+use h2::Reason;
+use h2::server::SendResponse;
+use http::{HeaderMap, Request, Response};
+use http_body::Body;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Instant;
+use tower::{Service, ServiceExt};
+
+/// Carries one call from its headers to its end.
+pub(super) async fn run<S, B, R>(
+    service: S,
+    mut request: Request<B>,
+    mut respond: SendResponse<Bytes>,
+    metrics: Forwarding,
+) where
+    S: Service<Request<B>, Response = Response<R>, Error = Failure>,
+    R: Body<Data = Bytes, Error = Failure> + Unpin,
+{
+    let arrived = Instant::now();
+    let _in_flight = InFlight::enter(&metrics);
+    let abort = Abort::default();
+    request.extensions_mut().insert(Arrived(arrived));
+    request.extensions_mut().insert(abort.clone());
+    let end = {
+        let mut reply = pin!(service.oneshot(request));
+        let headers = poll_fn(|cx| {
+            if let Poll::Ready(reset) = respond.poll_reset(cx) {
+                // Before the reply is dropped: the upstream is to see the client's own code.
+                abort.set(reset.unwrap_or(Reason::CANCEL));
+                return Poll::Ready(None);
+            }
+            reply.as_mut().poll(cx).map(Some)
+        })
+        .await;
+        match headers {
+            None => End::Cancelled,
+            Some(Err(failure)) => refuse(&failure, &mut respond),
+            Some(Ok(response)) => write(response, &mut respond, &abort).await,
+        }
+    };
+    metrics.ended(end, arrived.elapsed());
+}
+
+/// Counts one call in flight until it is dropped, however the call ends.
+struct InFlight(metrics::Gauge);
+
+impl InFlight {
+    fn enter(metrics: &Forwarding) -> Self {
+        metrics.in_flight.increment(1.0);
+        InFlight(metrics.in_flight.clone())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
+fn refuse(failure: &Failure, respond: &mut SendResponse<Bytes>) -> End {
+    match respond::before_headers(failure) {
+        Answer::Reset(reason) => {
+            respond.send_reset(reason);
+            End::Reset
+        }
+        Answer::TrailersOnly(response) => {
+            tracing::debug!(%failure, "answered in place of the upstream");
+            let _ = respond.send_response(response, true);
+            End::Unavailable
+        }
+    }
+}
+
+async fn write<R>(response: Response<R>, respond: &mut SendResponse<Bytes>, abort: &Abort) -> End
+where
+    R: Body<Data = Bytes, Error = Failure> + Unpin,
+{
+    let (parts, mut body) = response.into_parts();
+    let only = body.is_end_stream();
+    let status = only.then(|| end_of(&parts.headers));
+    let Ok(stream) = respond.send_response(Response::from_parts(parts, ()), only) else {
+        return End::Cancelled;
+    };
+    if let Some(end) = status {
+        return end;
+    }
+    let sender = Sender::new(stream);
+    match sender.pump(&mut body).await {
+        Pumped::Whole(trailers) => end_of(&trailers.unwrap_or_default()),
+        Pumped::Refused(reason) => {
+            abort.set(reason);
+            End::Cancelled
+        }
+        Pumped::Broken(failure) => match respond::after_headers(&failure) {
+            Ok(trailers) => {
+                sender.trailers(trailers);
+                End::Unavailable
+            }
+            Err(reason) => {
+                sender.reset(reason);
+                End::Reset
+            }
+        },
+    }
+}
+
+/// A reply without a status, as plain HTTP has none, counts as what it is: not OK.
+fn end_of(headers: &HeaderMap) -> End {
+    match headers.get("grpc-status") {
+        Some(status) if status == "0" => End::Ok,
+        _ => End::Status,
+    }
+}

@@ -1,0 +1,184 @@
+//! Bodies that are kept as they pass.
+
+use super::record::{Half, Record};
+use super::{PREDICT, Tap};
+use crate::stack::Peer;
+use bytes::Bytes;
+use http::{HeaderMap, request};
+use http_body::{Body, Frame, SizeHint};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// The request's half: written while the request passes, read when the reply has ended.
+pub(super) struct Sent {
+    half: Arc<Mutex<Half>>,
+    limit: usize,
+}
+
+/// One call from its start to its one end: whichever way it ends, it is dropped, and then the
+/// record is given to the sink.
+pub(super) struct Recording {
+    tap: Tap,
+    started: Instant,
+    start_unix_nanos: i64,
+    peer: Option<Peer>,
+    user_agent: String,
+    request: Arc<Mutex<Half>>,
+    response: Half,
+    grpc_status: i32,
+    complete: bool,
+}
+
+impl Recording {
+    pub(super) fn start(parts: &request::Parts, tap: Tap) -> (Self, Sent) {
+        let half = Half::new(text(&parts.headers, "grpc-encoding"), &tap.budget);
+        let half = Arc::new(Mutex::new(half));
+        let sent = Sent {
+            half: Arc::clone(&half),
+            limit: tap.bytes_per_call,
+        };
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let recording = Recording {
+            started: Instant::now(),
+            start_unix_nanos: i64::try_from(now.as_nanos()).unwrap_or(i64::MAX),
+            peer: parts.extensions.get().cloned(),
+            user_agent: text(&parts.headers, "user-agent").unwrap_or_default(),
+            request: half,
+            response: Half::default(),
+            grpc_status: -1,
+            complete: false,
+            tap,
+        };
+        (recording, sent)
+    }
+
+    /// The reply's headers, which hold the status of a Trailers-Only reply.
+    pub(super) fn headers(&mut self, headers: &HeaderMap) {
+        self.response = Half::new(text(headers, "grpc-encoding"), &self.tap.budget);
+        self.status(headers);
+    }
+
+    fn status(&mut self, headers: &HeaderMap) {
+        if let Some(status) = text(headers, "grpc-status") {
+            self.grpc_status = status.parse().unwrap_or(2);
+            self.complete = true;
+        }
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        let request = {
+            let mut request = self.request.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *request)
+        };
+        let (connection, peer) = match &self.peer {
+            Some(peer) => (peer.connection, peer.address.to_string()),
+            None => (0, String::new()),
+        };
+        self.tap.sink.record(Record {
+            start_unix_nanos: self.start_unix_nanos,
+            duration_nanos: i64::try_from(self.started.elapsed().as_nanos()).unwrap_or(i64::MAX),
+            path: PREDICT.to_owned(),
+            connection,
+            peer,
+            user_agent: std::mem::take(&mut self.user_agent),
+            request,
+            response: std::mem::take(&mut self.response),
+            grpc_status: self.grpc_status,
+            complete: self.complete,
+        });
+    }
+}
+
+enum Side {
+    Untouched,
+    Request(Sent),
+    Response(Box<Recording>),
+}
+
+/// A body that may be kept.
+pub struct TapBody<B> {
+    inner: B,
+    side: Side,
+}
+
+impl<B> TapBody<B> {
+    pub(super) fn untouched(inner: B) -> Self {
+        TapBody {
+            inner,
+            side: Side::Untouched,
+        }
+    }
+
+    pub(super) fn request(inner: B, sent: Sent) -> Self {
+        TapBody {
+            inner,
+            side: Side::Request(sent),
+        }
+    }
+
+    pub(super) fn response(inner: B, recording: Recording) -> Self {
+        TapBody {
+            inner,
+            side: Side::Response(Box::new(recording)),
+        }
+    }
+
+    fn see(&mut self, frame: &Frame<Bytes>) {
+        match &mut self.side {
+            Side::Untouched => {}
+            Side::Request(sent) => {
+                if let Some(data) = frame.data_ref() {
+                    sent.half
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(data, sent.limit);
+                }
+            }
+            Side::Response(recording) => {
+                if let Some(data) = frame.data_ref() {
+                    let limit = recording.tap.bytes_per_call;
+                    recording.response.push(data, limit);
+                } else if let Some(trailers) = frame.trailers_ref() {
+                    recording.status(trailers);
+                }
+            }
+        }
+    }
+}
+
+impl<B> Body for TapBody<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            self.see(frame);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    Some(headers.get(name)?.to_str().ok()?.to_owned())
+}

@@ -1,0 +1,41 @@
+//! The tap: keeps handles of both bodies of a Predict call as they pass, and nothing else. It
+//! never delays, alters or fails a call; over its bounds it lets go and says why.
+
+mod body;
+mod future;
+mod layer;
+mod record;
+mod service;
+
+pub use body::TapBody;
+pub use future::ResponseFuture;
+pub use layer::TapLayer;
+pub use record::{Half, Record, Sink};
+pub use service::TapService;
+
+use record::Budget;
+use std::sync::Arc;
+
+/// The only method whose bodies are kept.
+pub const PREDICT: &str = "/tensorflow.serving.PredictionService/Predict";
+
+/// Bounds and destination of what the tap keeps; shared by all connections.
+#[derive(Clone)]
+pub struct Tap {
+    sink: Arc<dyn Sink>,
+    bytes_per_call: usize,
+    budget: Budget,
+}
+
+impl Tap {
+    /// Keeps at most `bytes_per_call` of one call and `bytes_total` of all that were not yet
+    /// dropped, and gives what it kept to `sink`.
+    #[must_use]
+    pub fn new(sink: Arc<dyn Sink>, bytes_per_call: usize, bytes_total: usize) -> Self {
+        Tap {
+            sink,
+            bytes_per_call,
+            budget: Budget::new(bytes_total),
+        }
+    }
+}

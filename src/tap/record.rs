@@ -1,0 +1,176 @@
+//! What the tap keeps of one call.
+
+use crate::skip::Skip;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Handles kept of one body. A body of more pieces holds more memory by its handles than by its
+/// bytes, and nobody sends such a Predict call but to hurt.
+const MAX_CHUNKS: usize = 16_384;
+
+/// What a handle costs beside its bytes.
+const HANDLE: usize = size_of::<Bytes>();
+
+/// Takes what the tap kept. Must never block: it runs on the forwarding path.
+pub trait Sink: Send + Sync {
+    /// A Predict call that ended.
+    fn record(&self, record: Record);
+}
+
+/// One Predict call.
+#[derive(Debug)]
+pub struct Record {
+    /// When the request's headers arrived, nanoseconds since the Unix epoch.
+    pub start_unix_nanos: i64,
+    /// From there to the end of the reply.
+    pub duration_nanos: i64,
+    /// The method's full path.
+    pub path: String,
+    /// Number of the client's connection.
+    pub connection: u64,
+    /// The client's address.
+    pub peer: String,
+    /// The client's `user-agent`; empty if none.
+    pub user_agent: String,
+    /// The request's body.
+    pub request: Half,
+    /// The reply's body.
+    pub response: Half,
+    /// `grpc-status`; -1 if the call ended without.
+    pub grpc_status: i32,
+    /// The reply came to its end.
+    pub complete: bool,
+}
+
+/// One body.
+#[derive(Debug, Default)]
+pub struct Half {
+    /// `grpc-encoding`.
+    pub encoding: Option<String>,
+    /// The body's bytes, in as many pieces as they came.
+    pub chunks: Vec<Bytes>,
+    /// Why there are no bytes, if the body was let go.
+    pub skip: Option<Skip>,
+    held: usize,
+    permit: Permit,
+}
+
+impl Half {
+    pub(super) fn new(encoding: Option<String>, budget: &Budget) -> Self {
+        Half {
+            encoding,
+            permit: Permit {
+                budget: Some(budget.clone()),
+                bytes: 0,
+            },
+            ..Half::default()
+        }
+    }
+
+    /// Keeps a handle of `data`, within `limit` for this body.
+    pub(super) fn push(&mut self, data: &Bytes, limit: usize) {
+        if self.skip.is_some() || data.is_empty() {
+            return;
+        }
+        self.held = self.held.saturating_add(data.len());
+        if self.held > limit {
+            self.let_go(Skip::TooLarge);
+        } else if self.chunks.len() >= MAX_CHUNKS {
+            self.let_go(Skip::TooManyChunks);
+        } else if !self.permit.take(data.len() + HANDLE) {
+            self.let_go(Skip::MemoryFull);
+        } else {
+            self.chunks.push(data.clone());
+        }
+    }
+
+    fn let_go(&mut self, reason: Skip) {
+        self.skip = Some(reason);
+        self.chunks = Vec::new();
+        self.permit = Permit::default();
+    }
+}
+
+/// Bytes that all calls together may hold.
+#[derive(Debug, Clone)]
+pub(super) struct Budget {
+    held: Arc<AtomicUsize>,
+    limit: usize,
+}
+
+impl Budget {
+    pub(super) fn new(limit: usize) -> Self {
+        Budget {
+            held: Arc::default(),
+            limit,
+        }
+    }
+}
+
+/// The part of the budget that one body holds; given back when dropped.
+#[derive(Debug, Default)]
+struct Permit {
+    budget: Option<Budget>,
+    bytes: usize,
+}
+
+impl Permit {
+    fn take(&mut self, bytes: usize) -> bool {
+        let Some(budget) = &self.budget else {
+            return false;
+        };
+        let before = budget.held.fetch_add(bytes, Ordering::Relaxed);
+        if before.saturating_add(bytes) > budget.limit {
+            budget.held.fetch_sub(bytes, Ordering::Relaxed);
+            return false;
+        }
+        self.bytes += bytes;
+        true
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some(budget) = &self.budget {
+            budget.held.fetch_sub(self.bytes, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_hold_at_their_edges() {
+        let budget = Budget::new(10 * (4 + HANDLE));
+        for (limit, skip) in [(7, Some(Skip::TooLarge)), (8, None), (9, None)] {
+            let mut half = Half::new(None, &budget);
+            half.push(&Bytes::from_static(b"abcd"), limit);
+            half.push(&Bytes::from_static(b"efgh"), limit);
+            assert_eq!(half.skip, skip, "{limit}");
+        }
+        assert_eq!(budget.held.load(Ordering::Relaxed), 0, "all was given back");
+        let mut half = Half::new(None, &budget);
+        for _ in 0..10 {
+            half.push(&Bytes::from_static(b"abcd"), 1000);
+        }
+        assert_eq!(half.skip, None);
+        half.push(&Bytes::from_static(b"x"), 1000);
+        assert_eq!((half.skip, half.chunks.len()), (Some(Skip::MemoryFull), 0));
+        assert_eq!(budget.held.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn too_many_pieces_are_let_go() {
+        let budget = Budget::new(1 << 30);
+        let mut half = Half::new(None, &budget);
+        for _ in 0..MAX_CHUNKS {
+            half.push(&Bytes::from_static(b"x"), 1 << 20);
+        }
+        assert_eq!(half.skip, None);
+        half.push(&Bytes::from_static(b"x"), 1 << 20);
+        assert_eq!(half.skip, Some(Skip::TooManyChunks));
+    }
+}

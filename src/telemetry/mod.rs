@@ -1,0 +1,228 @@
+//! Metrics: one table of every name, and the recorder behind `/metrics`.
+
+mod exposition;
+mod table;
+
+pub use exposition::series_metrics;
+pub use table::{ALL, Kind, Metric};
+
+use crate::error::Error;
+use crate::report::{State, Transition};
+use crate::skip::Skip;
+use metrics::{Counter, Gauge, Histogram, Unit, counter, gauge, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// Upper bounds of the latency buckets, seconds: 0.1 ms to 30 s.
+pub const LATENCY_BUCKETS: [f64; 17] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0, 30.0,
+];
+
+/// Installs the recorder of this process, once; later calls return the same.
+///
+/// # Errors
+/// When another recorder was installed by somebody else.
+pub fn install() -> Result<PrometheusHandle, Error> {
+    static HANDLE: OnceLock<Result<PrometheusHandle, String>> = OnceLock::new();
+    let installed = HANDLE.get_or_init(|| {
+        let builder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &LATENCY_BUCKETS)
+            .map_err(|error| error.to_string())?;
+        let handle = builder
+            .install_recorder()
+            .map_err(|error| error.to_string())?;
+        table::describe();
+        Ok(handle)
+    });
+    installed
+        .clone()
+        .map_err(|error| Error::Internal(format!("metrics: {error}")))
+}
+
+/// How a forwarded call ended, as a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Status OK.
+    Ok,
+    /// Another status from the upstream.
+    Status,
+    /// The client went away.
+    Cancelled,
+    /// Flatline answered in place of the upstream.
+    Unavailable,
+    /// A stream was reset by the upstream.
+    Reset,
+}
+
+impl End {
+    const ALL: [End; 5] = [
+        End::Ok,
+        End::Status,
+        End::Cancelled,
+        End::Unavailable,
+        End::Reset,
+    ];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            End::Ok => "ok",
+            End::Status => "status",
+            End::Cancelled => "cancelled",
+            End::Unavailable => "unavailable",
+            End::Reset => "reset",
+        }
+    }
+}
+
+/// Handles of the forwarding path, resolved once.
+#[derive(Clone)]
+pub struct Forwarding {
+    calls: [Counter; 5],
+    /// From the request's headers to the end of the reply.
+    pub duration: Histogram,
+    /// From the request's headers to the moment they were handed to the upstream's connection.
+    pub added: Histogram,
+    /// Calls in flight.
+    pub in_flight: Gauge,
+    /// Client connections.
+    pub connections: Gauge,
+    /// Upstream connections opened.
+    pub upstream_connects: Counter,
+    /// Upstream connections that could not be opened.
+    pub upstream_failures: Counter,
+    /// Connections that could not be accepted.
+    pub accept_failures: Counter,
+}
+
+impl Forwarding {
+    /// The handles; cheap to clone from here on.
+    #[must_use]
+    pub fn new() -> Self {
+        Forwarding {
+            calls: End::ALL.map(|end| counter!(table::CALLS, "end" => end.as_str())),
+            duration: histogram!(table::CALL_DURATION),
+            added: histogram!(table::ADDED),
+            in_flight: gauge!(table::IN_FLIGHT),
+            connections: gauge!(table::CONNECTIONS),
+            upstream_connects: counter!(table::UPSTREAM_CONNECTS),
+            upstream_failures: counter!(table::UPSTREAM_FAILURES),
+            accept_failures: counter!(table::ACCEPT_FAILURES),
+        }
+    }
+
+    /// Counts a call that ended, after `took`.
+    pub fn ended(&self, end: End, took: Duration) {
+        self.calls[end as usize].increment(1);
+        self.duration.record(took.as_secs_f64());
+    }
+}
+
+impl Default for Forwarding {
+    fn default() -> Self {
+        Forwarding::new()
+    }
+}
+
+/// Handles of the observing side, resolved once.
+pub struct Observing {
+    skipped: [Counter; Skip::ALL.len()],
+    /// Predict calls read.
+    pub calls: Counter,
+    /// Rows read.
+    pub rows: Counter,
+    /// Rows with NaN or infinity.
+    pub non_finite: Counter,
+    /// Panics of the analyzer.
+    pub panics: Counter,
+    /// Series that left to make room.
+    pub evicted: Counter,
+    /// Calls waiting for the analyzer.
+    pub queue: Gauge,
+    /// Series kept.
+    pub series: Gauge,
+    /// Bytes written to capture files.
+    pub capture_bytes: Counter,
+    /// Exchanges that could not be written.
+    pub capture_dropped: Counter,
+}
+
+impl Observing {
+    /// The handles.
+    #[must_use]
+    pub fn new() -> Self {
+        Observing {
+            skipped: Skip::ALL.map(|reason| counter!(table::SKIPPED, "reason" => reason.as_str())),
+            calls: counter!(table::OBSERVED_CALLS),
+            rows: counter!(table::OBSERVED_ROWS),
+            non_finite: counter!(table::NON_FINITE),
+            panics: counter!(table::PANICS),
+            evicted: counter!(table::EVICTED),
+            queue: gauge!(table::QUEUE),
+            series: gauge!(table::SERIES),
+            capture_bytes: counter!(table::CAPTURE_BYTES),
+            capture_dropped: counter!(table::CAPTURE_DROPPED),
+        }
+    }
+
+    /// Counts a call that was forwarded and not observed.
+    pub fn skip(&self, reason: Skip) {
+        self.skipped[reason as usize].increment(1);
+    }
+}
+
+impl Default for Observing {
+    fn default() -> Self {
+        Observing::new()
+    }
+}
+
+/// Tells of a change of state, once as a log line and once as a counter.
+pub fn verdict_changed(transition: &Transition) {
+    let kind = transition
+        .kind
+        .map_or_else(|| "none".to_owned(), exposition::name);
+    let (from, to) = (
+        exposition::name(transition.from),
+        exposition::name(transition.to),
+    );
+    counter!(table::TRANSITIONS, "kind" => kind.clone(), "to" => to.clone()).increment(1);
+    let Transition {
+        model,
+        version,
+        signature,
+        output,
+        rows,
+        ..
+    } = transition;
+    if transition.to == State::Firing {
+        tracing::warn!(%model, version, %signature, %output, %kind, %from, %to, rows, "verdict changed");
+    } else {
+        tracing::info!(%model, version, %signature, %output, %kind, %from, %to, rows, "verdict changed");
+    }
+}
+
+/// The unit as the recorder knows it.
+fn unit(unit: &str) -> Option<Unit> {
+    match unit {
+        "seconds" => Some(Unit::Seconds),
+        "bytes" => Some(Unit::Bytes),
+        _ => Some(Unit::Count),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_stand_where_their_handles_are() {
+        for (i, reason) in Skip::ALL.iter().enumerate() {
+            assert_eq!(*reason as usize, i);
+        }
+        for (i, end) in End::ALL.iter().enumerate() {
+            assert_eq!(*end as usize, i);
+        }
+    }
+}

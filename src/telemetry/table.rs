@@ -1,0 +1,245 @@
+//! The one table of metrics. `docs/metrics.md` is written from it, and a test compares it with
+//! what a live process exports.
+
+use super::unit;
+use metrics::{describe_counter, describe_gauge, describe_histogram};
+
+/// What kind of metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only goes up.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Buckets, sum and count.
+    Histogram,
+}
+
+/// One metric.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    /// Full name, with `_total` for counters.
+    pub name: &'static str,
+    /// Its kind.
+    pub kind: Kind,
+    /// Unit: `seconds`, `bytes`, `ratio`, or what is counted.
+    pub unit: &'static str,
+    /// Label names.
+    pub labels: &'static [&'static str],
+    /// What it says, one sentence.
+    pub help: &'static str,
+    /// Version that brought it.
+    pub since: &'static str,
+}
+
+pub(super) const CALLS: &str = "flatline_calls_total";
+pub(super) const CALL_DURATION: &str = "flatline_call_duration_seconds";
+pub(super) const ADDED: &str = "flatline_added_latency_seconds";
+pub(super) const IN_FLIGHT: &str = "flatline_calls_in_flight";
+pub(super) const CONNECTIONS: &str = "flatline_connections";
+pub(super) const UPSTREAM_CONNECTS: &str = "flatline_upstream_connects_total";
+pub(super) const UPSTREAM_FAILURES: &str = "flatline_upstream_failures_total";
+pub(super) const ACCEPT_FAILURES: &str = "flatline_accept_failures_total";
+pub(super) const SKIPPED: &str = "flatline_skipped_total";
+pub(super) const OBSERVED_CALLS: &str = "flatline_observed_calls_total";
+pub(super) const OBSERVED_ROWS: &str = "flatline_observed_rows_total";
+pub(super) const NON_FINITE: &str = "flatline_non_finite_rows_total";
+pub(super) const PANICS: &str = "flatline_analyzer_panics_total";
+pub(super) const EVICTED: &str = "flatline_series_evicted_total";
+pub(super) const QUEUE: &str = "flatline_queue_length";
+pub(super) const SERIES: &str = "flatline_series";
+pub(super) const CAPTURE_BYTES: &str = "flatline_capture_bytes_total";
+pub(super) const CAPTURE_DROPPED: &str = "flatline_capture_dropped_total";
+pub(super) const TRANSITIONS: &str = "flatline_verdict_transitions_total";
+pub(super) const STATE: &str = "flatline_verdict_state";
+pub(super) const CAUSE: &str = "flatline_cause_weight";
+pub(super) const WINDOW_ROWS: &str = "flatline_window_rows";
+pub(super) const WINDOW_INPUTS: &str = "flatline_window_distinct_inputs";
+pub(super) const WINDOW_OUTPUTS: &str = "flatline_window_distinct_outputs";
+pub(super) const WINDOW_TOP: &str = "flatline_window_top_output_share";
+
+const ID: &[&str] = &["model", "version", "signature", "output"];
+
+/// Every metric that Flatline exports.
+pub const ALL: &[Metric] = &[
+    counter(
+        CALLS,
+        "calls",
+        &["end"],
+        "Calls forwarded, by how they ended.",
+    ),
+    histogram(
+        CALL_DURATION,
+        "From the request's headers to the end of the reply.",
+    ),
+    histogram(
+        ADDED,
+        "Flatline's own part: from the request's headers to handing them to the upstream.",
+    ),
+    gauge(IN_FLIGHT, "calls", &[], "Calls in flight."),
+    gauge(CONNECTIONS, "connections", &[], "Client connections open."),
+    counter(
+        UPSTREAM_CONNECTS,
+        "connections",
+        &[],
+        "Connections opened to the upstream.",
+    ),
+    counter(
+        UPSTREAM_FAILURES,
+        "connections",
+        &[],
+        "Connections to the upstream that could not be opened.",
+    ),
+    counter(
+        ACCEPT_FAILURES,
+        "connections",
+        &[],
+        "Client connections that could not be accepted.",
+    ),
+    counter(
+        SKIPPED,
+        "calls",
+        &["reason"],
+        "Predict calls forwarded but not observed, by reason.",
+    ),
+    counter(
+        OBSERVED_CALLS,
+        "calls",
+        &[],
+        "Predict calls whose request and reply were read.",
+    ),
+    counter(
+        OBSERVED_ROWS,
+        "rows",
+        &[],
+        "Rows of those calls; a request of 32 rows counts 32.",
+    ),
+    counter(NON_FINITE, "rows", &[], "Output rows with NaN or infinity."),
+    counter(
+        PANICS,
+        "panics",
+        &[],
+        "Panics of the analyzer, each costing one series its memory and no call anything.",
+    ),
+    counter(
+        EVICTED,
+        "series",
+        &[],
+        "Series that left because there were too many.",
+    ),
+    gauge(QUEUE, "calls", &[], "Calls waiting for the analyzer."),
+    gauge(SERIES, "series", &[], "Series kept."),
+    counter(
+        CAPTURE_BYTES,
+        "bytes",
+        &[],
+        "Bytes written to capture files.",
+    ),
+    counter(
+        CAPTURE_DROPPED,
+        "exchanges",
+        &[],
+        "Exchanges that could not be written to a capture file.",
+    ),
+    counter(
+        TRANSITIONS,
+        "transitions",
+        &["kind", "to"],
+        "Changes of a verdict's state, by kind and new state.",
+    ),
+    gauge(
+        STATE,
+        "state",
+        ID,
+        "State of the verdict: 0 inactive, 1 pending, 2 firing, 3 resolved.",
+    ),
+    gauge(
+        CAUSE,
+        "ratio",
+        &[
+            "model",
+            "version",
+            "signature",
+            "output",
+            "rule",
+            "category",
+        ],
+        "Weight of a likely cause, 0 to 1; absent while inactive.",
+    ),
+    gauge(WINDOW_ROWS, "rows", ID, "Rows in the sliding window."),
+    gauge(
+        WINDOW_INPUTS,
+        "inputs",
+        ID,
+        "Distinct inputs in the sliding window, as the client sent them.",
+    ),
+    gauge(
+        WINDOW_OUTPUTS,
+        "outputs",
+        ID,
+        "Distinct outputs in the sliding window.",
+    ),
+    gauge(
+        WINDOW_TOP,
+        "ratio",
+        ID,
+        "Share of the commonest output in the sliding window, 0 to 1.",
+    ),
+];
+
+const fn counter(
+    name: &'static str,
+    unit: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    Metric {
+        name,
+        kind: Kind::Counter,
+        unit,
+        labels,
+        help,
+        since: "0.1.0",
+    }
+}
+
+const fn gauge(
+    name: &'static str,
+    unit: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    Metric {
+        name,
+        kind: Kind::Gauge,
+        unit,
+        labels,
+        help,
+        since: "0.1.0",
+    }
+}
+
+const fn histogram(name: &'static str, help: &'static str) -> Metric {
+    Metric {
+        name,
+        kind: Kind::Histogram,
+        unit: "seconds",
+        labels: &[],
+        help,
+        since: "0.1.0",
+    }
+}
+
+/// Hands names, units and help to the recorder.
+pub(super) fn describe() {
+    for metric in ALL {
+        let Some(unit) = unit(metric.unit) else {
+            continue;
+        };
+        match metric.kind {
+            Kind::Counter => describe_counter!(metric.name, unit, metric.help),
+            Kind::Gauge => describe_gauge!(metric.name, unit, metric.help),
+            Kind::Histogram => describe_histogram!(metric.name, unit, metric.help),
+        }
+    }
+}

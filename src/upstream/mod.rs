@@ -1,0 +1,248 @@
+//! The connection to TensorFlow Serving that belongs to one client connection.
+//!
+//! One to one, as TensorFlow Serving would see it without the proxy: its limits, its GOAWAY, its
+//! order. It is opened with the first call, and again when it has gone.
+
+use crate::config::Address;
+use crate::net;
+use crate::stream::{Failure, Pumped, RecvBody, Sender};
+use crate::telemetry::Forwarding;
+use bytes::Bytes;
+use h2::client::SendRequest;
+use h2::{Reason, client};
+use http::{Request, Response};
+use http_body::{Body, Frame};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+use tower::Service;
+
+/// How long a connection to the upstream may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Sizes of the HTTP/2 connections on both sides.
+pub mod sizes {
+    /// Window of one stream: what a stalled one can hold back here, in bytes.
+    pub const STREAM_WINDOW: u32 = 512 << 10;
+    /// Window of a connection: stalled streams must not stop the others.
+    pub const CONNECTION_WINDOW: u32 = 64 << 20;
+    /// Largest frame taken; larger frames cost less a byte.
+    pub const FRAME: u32 = 64 << 10;
+    /// Largest block of headers taken, as HTTP/2 counts it.
+    pub const HEADERS: u32 = 128 << 10;
+    /// What h2 may buffer to send on one stream.
+    pub const SEND_BUFFER: usize = 256 << 10;
+    /// Bytes of small DATA frames before h2 takes a peer for an attacker.
+    pub const DATA_FRAME_BUDGET: usize = 4 << 20;
+}
+
+/// When a request's headers arrived; put into the request's extensions.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrived(pub Instant);
+
+/// With which code the upstream's stream is to be reset if the call is dropped before its end;
+/// put into the request's extensions. CANCEL unless set.
+#[derive(Debug, Clone)]
+pub struct Abort(Arc<AtomicU32>);
+
+impl Default for Abort {
+    fn default() -> Self {
+        Abort(Arc::new(AtomicU32::new(Reason::CANCEL.into())))
+    }
+}
+
+impl Abort {
+    /// Sets the code.
+    pub fn set(&self, reason: Reason) {
+        self.0.store(reason.into(), Ordering::Relaxed);
+    }
+
+    fn reason(&self) -> Reason {
+        self.0.load(Ordering::Relaxed).into()
+    }
+}
+
+/// The upstream of one client connection.
+#[derive(Clone)]
+pub struct Upstream {
+    address: Arc<Address>,
+    metrics: Forwarding,
+    connection: Arc<Mutex<Option<SendRequest<Bytes>>>>,
+}
+
+impl Upstream {
+    /// Nothing is opened before the first call.
+    #[must_use]
+    pub fn new(address: Arc<Address>, metrics: Forwarding) -> Self {
+        Upstream {
+            address,
+            metrics,
+            connection: Arc::default(),
+        }
+    }
+
+    /// A handle that can take a request now. Waits where the upstream allows no more streams.
+    async fn ready(&self) -> Result<SendRequest<Bytes>, Failure> {
+        // Twice at most: a connection that has gone is only noticed when it is used.
+        for _ in 0..2 {
+            let handle = {
+                let mut connection = self.connection.lock().await;
+                match &*connection {
+                    Some(handle) => handle.clone(),
+                    None => connection.insert(self.open().await?).clone(),
+                }
+            };
+            match handle.ready().await {
+                Ok(ready) => return Ok(ready),
+                Err(_) => *self.connection.lock().await = None,
+            }
+        }
+        Err(Failure::Unavailable(format!(
+            "upstream {} closes every connection",
+            self.address
+        )))
+    }
+
+    async fn open(&self) -> Result<SendRequest<Bytes>, Failure> {
+        let opened = tokio::time::timeout(CONNECT_TIMEOUT, self.handshake()).await;
+        let opened = opened.unwrap_or_else(|_| Err("timed out".to_owned()));
+        match opened {
+            Ok(handle) => {
+                self.metrics.upstream_connects.increment(1);
+                Ok(handle)
+            }
+            Err(reason) => {
+                self.metrics.upstream_failures.increment(1);
+                Err(Failure::Unavailable(format!(
+                    "upstream {}: {reason}",
+                    self.address
+                )))
+            }
+        }
+    }
+
+    async fn handshake(&self) -> Result<SendRequest<Bytes>, String> {
+        let stream = net::connect(&self.address)
+            .await
+            .map_err(|error| error.to_string())?;
+        let (handle, connection) = client::Builder::new()
+            .initial_window_size(sizes::STREAM_WINDOW)
+            .initial_connection_window_size(sizes::CONNECTION_WINDOW)
+            .max_frame_size(sizes::FRAME)
+            .max_header_list_size(sizes::HEADERS)
+            .max_send_buffer_size(sizes::SEND_BUFFER)
+            .data_frame_budget(sizes::DATA_FRAME_BUDGET)
+            .enable_push(false)
+            .handshake(stream)
+            .await
+            .map_err(|error| error.to_string())?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "upstream connection ended");
+            }
+        });
+        Ok(handle)
+    }
+
+    async fn forward<B>(self, request: Request<B>) -> Result<Response<UpstreamBody>, Failure>
+    where
+        B: Body<Data = Bytes, Error = Failure> + Send + Unpin + 'static,
+    {
+        let (mut parts, mut body) = request.into_parts();
+        let abort: Abort = parts.extensions.remove().unwrap_or_default();
+        let arrived: Option<Arrived> = parts.extensions.remove();
+        let mut handle = self.ready().await?;
+        let end = body.is_end_stream();
+        let (response, stream) = handle.send_request(Request::from_parts(parts, ()), end)?;
+        if let Some(Arrived(at)) = arrived {
+            self.metrics.added.record(at.elapsed().as_secs_f64());
+        }
+        let guard = Guard {
+            sender: Sender::new(stream),
+            abort,
+            done: false,
+        };
+        if !end {
+            let sender = guard.sender.clone();
+            tokio::spawn(async move {
+                if let Pumped::Broken(failure) = sender.pump(&mut body).await {
+                    sender.reset(match failure {
+                        Failure::Reset(reason) => reason,
+                        _ => Reason::CANCEL,
+                    });
+                }
+            });
+        }
+        let response = response.await?;
+        Ok(response.map(|stream| UpstreamBody {
+            body: RecvBody::new(stream),
+            guard,
+        }))
+    }
+}
+
+impl<B> Service<Request<B>> for Upstream
+where
+    B: Body<Data = Bytes, Error = Failure> + Send + Unpin + 'static,
+{
+    type Response = Response<UpstreamBody>;
+    type Error = Failure;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Failure>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        Box::pin(self.clone().forward(request))
+    }
+}
+
+/// Resets the upstream's stream if the call is dropped before its end.
+#[derive(Debug)]
+struct Guard {
+    sender: Sender,
+    abort: Abort,
+    done: bool,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if !self.done {
+            self.sender.reset(self.abort.reason());
+        }
+    }
+}
+
+/// The body of the upstream's reply.
+#[derive(Debug)]
+pub struct UpstreamBody {
+    body: RecvBody,
+    guard: Guard,
+}
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        match &polled {
+            Poll::Ready(None | Some(Err(_))) => self.guard.done = true,
+            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => self.guard.done = true,
+            _ => self.guard.done |= self.body.is_end_stream(),
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+}
