@@ -5,8 +5,11 @@
 //! `observe` hands what the tap kept to the pure core, `codec` -> `fingerprint` -> `window` ->
 //! `detect` -> `diagnose` -> `alert`, which `analyzer` drives, live and from capture files alike.
 
+pub mod admin;
 pub mod alert;
 pub mod analyzer;
+pub mod app;
+pub mod cli;
 pub mod codec;
 pub mod config;
 pub mod detect;
@@ -16,6 +19,7 @@ pub mod error;
 pub mod fingerprint;
 pub mod listen;
 pub mod net;
+pub mod observe;
 pub mod proto;
 pub mod report;
 pub mod respond;

@@ -1,3 +1,10 @@
 //! The `flatline` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    flatline::cli::run().unwrap_or_else(|error| {
+        eprintln!("{}", error.to_string().trim_end());
+        error.exit_code()
+    })
+}

@@ -1,0 +1,170 @@
+//! The admin port: metrics, health, verdicts, and a page for people. Read-only.
+
+mod page;
+mod schema;
+
+use crate::net::{Listener, Stream};
+use crate::observe::Observer;
+use crate::telemetry;
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use metrics_exporter_prometheus::PrometheusHandle;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// Requests answered at once; the others wait, so that fifty scrapers cost no more than these.
+const AT_ONCE: usize = 8;
+/// A reader slower than this is cut off.
+const LONGEST: Duration = Duration::from_secs(30);
+/// How long a client may take to send its request.
+const HEADERS: Duration = Duration::from_secs(5);
+/// Pause after an error on accept.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Whether calls may be sent here.
+#[derive(Debug, Clone, Default)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    /// Sets it.
+    pub fn set(&self, ready: bool) {
+        self.0.store(ready, Ordering::Relaxed);
+    }
+
+    fn is_ready(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What the admin port shows.
+#[derive(Clone)]
+pub struct State {
+    /// Where reports come from.
+    pub observer: Observer,
+    /// Where metrics come from.
+    pub metrics: PrometheusHandle,
+    /// For `/readyz`.
+    pub ready: Readiness,
+}
+
+/// Serves until the future is dropped.
+pub async fn serve(listener: Listener, state: State) {
+    let turns = Arc::new(Semaphore::new(AT_ONCE));
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let connection = connection(stream, state.clone(), Arc::clone(&turns));
+                tokio::spawn(tokio::time::timeout(LONGEST, connection));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "admin: a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: Stream, state: State, turns: Arc<Semaphore>) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (state, turns) = (state.clone(), Arc::clone(&turns));
+        async move {
+            let _turn = turns.acquire().await;
+            Ok::<_, Infallible>(answer(&request, &state).await)
+        }
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS)
+        .max_buf_size(16 << 10);
+    // A scraper that goes away in the middle is no event.
+    let _ = builder
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+async fn answer(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> {
+    let path = request.uri().path();
+    if !matches!(
+        path,
+        "/" | "/metrics" | "/livez" | "/readyz" | "/api/v1/verdicts" | "/api/v1/verdicts/schema"
+    ) {
+        return plain(
+            StatusCode::NOT_FOUND,
+            "not found; try / /metrics /livez /readyz /api/v1/verdicts\n",
+        );
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "GET only\n");
+        response
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    match path {
+        "/livez" => plain(StatusCode::OK, "ok\n"),
+        "/readyz" if state.ready.is_ready() => plain(StatusCode::OK, "ok\n"),
+        "/readyz" => plain(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+        "/api/v1/verdicts/schema" => body("application/schema+json", schema::VERDICTS),
+        _ => with_report(path, state).await,
+    }
+}
+
+async fn with_report(path: &str, state: &State) -> Response<Full<Bytes>> {
+    let report = state.observer.report().await;
+    if path == "/metrics" {
+        // Counters are worth having even while the analyzer is behind.
+        let mut text = state.metrics.render();
+        if let Some(report) = &report {
+            text.push_str(&telemetry::series_metrics(report));
+        }
+        return body("text/plain; version=0.0.4; charset=utf-8", text);
+    }
+    let Some(report) = report else {
+        return plain(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the analyzer is behind; try again\n",
+        );
+    };
+    if path == "/" {
+        let mut response = body("text/html; charset=utf-8", page::render(&report));
+        if let Ok(policy) = HeaderValue::from_str(&page::POLICY) {
+            response
+                .headers_mut()
+                .insert(CONTENT_SECURITY_POLICY, policy);
+        }
+        return response;
+    }
+    match serde_json::to_string_pretty(&report) {
+        Ok(json) => body("application/json", json),
+        Err(error) => plain(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+    }
+}
+
+fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = body("text/plain; charset=utf-8", text);
+    *response.status_mut() = status;
+    response
+}
+
+fn body(kind: &'static str, content: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(content.into()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        "x-content-type-options",
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}

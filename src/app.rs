@@ -1,0 +1,143 @@
+//! Config -> bind -> run -> drain.
+
+use crate::admin;
+use crate::config::{Address, Config};
+use crate::drain;
+use crate::error::Error;
+use crate::listen::{self, Settings};
+use crate::net::Listener;
+use crate::observe::{Bounds, Observer};
+use crate::report::Report;
+use crate::tap::Tap;
+use crate::telemetry::{self, Forwarding};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// A proxy that runs.
+pub struct Running {
+    /// Where clients connect, with the port that was taken.
+    pub listen: Address,
+    /// Where metrics and verdicts are served, with the port that was taken.
+    pub admin: Address,
+    observer: Observer,
+    drain: drain::Signal,
+    drain_timeout: Duration,
+    ready: admin::Readiness,
+    serving: JoinHandle<()>,
+    administering: JoinHandle<()>,
+}
+
+/// Binds both addresses and starts to serve.
+///
+/// # Errors
+/// When an address cannot be bound, or the upstream is this very listener.
+pub async fn start(config: Config) -> Result<Running, Error> {
+    let metrics = telemetry::install()?;
+    let listener = bind("listen", &config.listen).await?;
+    let admin_listener = bind("admin", &config.admin).await?;
+    let listen = local(&listener)?;
+    let admin = local(&admin_listener)?;
+    refuse_loop(&listen, &config.upstream).await?;
+
+    let key = config.fingerprint_key.unwrap_or_else(random_key);
+    let bounds = Bounds {
+        queue: config.queue,
+        message: config.tap_bytes_per_call,
+    };
+    let keep = None;
+    let observer = Observer::start(config.analyzer.clone(), key, bounds, keep)
+        .map_err(|error| Error::Internal(format!("analyzer: {error}")))?;
+    let settings = Settings {
+        upstream: Arc::new(config.upstream),
+        tap: Tap::new(
+            Arc::new(observer.clone()),
+            config.tap_bytes_per_call,
+            config.tap_bytes_total,
+        ),
+        metrics: Forwarding::new(),
+        handshake_timeout: config.handshake_timeout,
+    };
+    let (drain, watch) = drain::channel();
+    let ready = admin::Readiness::default();
+    let state = admin::State {
+        observer: observer.clone(),
+        metrics,
+        ready: ready.clone(),
+    };
+    let administering = tokio::spawn(admin::serve(admin_listener, state));
+    let serving = tokio::spawn(listen::serve(listener, settings, watch));
+    ready.set(true);
+    Ok(Running {
+        listen,
+        admin,
+        observer,
+        drain,
+        drain_timeout: config.drain_timeout,
+        ready,
+        serving,
+        administering,
+    })
+}
+
+impl Running {
+    /// The report as of now.
+    pub async fn report(&self) -> Option<Report> {
+        self.observer.report().await
+    }
+
+    /// Stops accepting, lets the calls in flight finish within the drain timeout, ends. Returns
+    /// whether all of them finished.
+    pub async fn shutdown(self) -> bool {
+        self.ready.set(false);
+        let finished = self.drain.drain(self.drain_timeout).await;
+        self.serving.abort();
+        self.administering.abort();
+        finished
+    }
+}
+
+async fn bind(field: &str, address: &Address) -> Result<Listener, Error> {
+    Listener::bind(address)
+        .await
+        .map_err(|error| Error::Config(format!("{field}: cannot listen on `{address}`: {error}")))
+}
+
+fn local(listener: &Listener) -> Result<Address, Error> {
+    listener
+        .local_address()
+        .map_err(|error| Error::Internal(error.to_string()))
+}
+
+/// A proxy pointed at itself would call itself until nothing is left.
+async fn refuse_loop(listen: &Address, upstream: &Address) -> Result<(), Error> {
+    let own = match (listen, upstream) {
+        (Address::Tcp(host, port), Address::Tcp(to, to_port)) if port == to_port => {
+            let everywhere = host
+                .parse()
+                .is_ok_and(|ip: std::net::IpAddr| ip.is_unspecified());
+            let found = tokio::net::lookup_host((to.as_str(), *to_port)).await;
+            found.into_iter().flatten().any(|address| {
+                let ip = address.ip();
+                ip.to_string() == *host || everywhere && (ip.is_loopback() || ip.is_unspecified())
+            })
+        }
+        _ => listen == upstream,
+    };
+    if own {
+        return Err(Error::Config(format!(
+            "upstream: `{upstream}` is where Flatline itself listens: every call would come back (example: upstream = \"127.0.0.1:8510\")"
+        )));
+    }
+    Ok(())
+}
+
+/// Random enough that nobody can guess a fingerprint: the keys of the standard hash map come
+/// from the system.
+fn random_key() -> [u8; 32] {
+    use std::hash::{BuildHasher, RandomState};
+    let seed: Vec<u8> = (0..8)
+        .flat_map(|i: u64| RandomState::new().hash_one(i).to_le_bytes())
+        .collect();
+    *blake3::hash(&seed).as_bytes()
+}

@@ -1,0 +1,51 @@
+//! The command line: one file a subcommand, no logic here.
+
+mod serve;
+
+use crate::error::Error;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// A transparent gRPC sidecar for TensorFlow Serving that notices when distinct inputs get the
+/// same output, and says why.
+#[derive(Debug, Parser)]
+#[command(
+    name = "flatline",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Args),
+}
+
+/// Runs what the command line asks for.
+///
+/// # Errors
+/// Why it could not be done; [`Error::exit_code`] says with which code to end.
+pub fn run() -> Result<ExitCode, Error> {
+    match Cli::try_parse() {
+        Ok(cli) => match cli.command {
+            Command::Serve(args) => serve::run(args),
+        },
+        Err(error) if error.use_stderr() => Err(Error::Usage(error.render().to_string())),
+        Err(help) => {
+            let _ = help.print();
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// The runtime of every subcommand that talks to the network.
+fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::Internal(format!("runtime: {error}")))
+}

@@ -1,0 +1,62 @@
+//! `flatline serve`
+
+use super::runtime;
+use crate::app;
+use crate::config::{Config, Raw};
+use crate::error::Error;
+use std::io::Write;
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Forward every call to TensorFlow Serving, and watch Predict replies
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  flatline serve --listen 0.0.0.0:8500 --upstream 127.0.0.1:8510 --admin 127.0.0.1:9464\n\nWrong values are all reported at once and end with exit code 78."
+)]
+pub(super) struct Args {
+    #[command(flatten)]
+    raw: Raw,
+}
+
+pub(super) fn run(args: Args) -> Result<ExitCode, Error> {
+    let config = Config::load(args.raw)?;
+    log(&config);
+    runtime()?.block_on(async {
+        // Before binding, so that a signal during the start is not lost.
+        let mut terminate = stop(SignalKind::terminate())?;
+        let mut interrupt = stop(SignalKind::interrupt())?;
+        let upstream = config.upstream.clone();
+        let running = app::start(config).await?;
+        println!("listening on {}", running.listen);
+        println!("upstream {upstream}");
+        println!("admin on http://{}", running.admin);
+        let _ = std::io::stdout().flush();
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("draining");
+        if !running.shutdown().await {
+            tracing::warn!("some calls did not finish within the drain timeout and were cut");
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn stop(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Error> {
+    signal(kind).map_err(|error| Error::Internal(format!("signals: {error}")))
+}
+
+fn log(config: &Config) {
+    let filter = EnvFilter::try_new(&config.log_level).unwrap_or_default();
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    // A second subscriber in one process is refused, and the first goes on.
+    let _ = if config.log_json {
+        builder.json().try_init()
+    } else {
+        builder.try_init()
+    };
+}

@@ -1,0 +1,182 @@
+//! Between the tap and the core, and the only file that knows both: a bounded queue to one
+//! thread that runs the analyzer. Nothing here makes a call wait.
+
+use crate::analyzer::{Analyzer, Options};
+use crate::codec::frame::message;
+use crate::proto::flatline::v1::Exchange;
+use crate::report::Report;
+use crate::skip::Skip;
+use crate::tap::{Half, Record, Sink};
+use crate::telemetry::{Observing, verdict_changed};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
+use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::oneshot;
+
+/// Where exchanges may be kept before they are analyzed.
+pub trait Keep: Send {
+    /// Writes one exchange. Returns the bytes written, 0 if it was dropped.
+    fn keep(&mut self, exchange: &Exchange) -> u64;
+}
+
+/// What the observing side may hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Calls that wait for the analyzer.
+    pub queue: usize,
+    /// Bytes of one payload, decompressed.
+    pub message: usize,
+}
+
+/// The observing side of a running proxy; cheap to clone.
+#[derive(Clone)]
+pub struct Observer {
+    queue: SyncSender<Message>,
+    metrics: Arc<Observing>,
+}
+
+enum Message {
+    Call(Box<Record>),
+    Report(oneshot::Sender<Report>),
+}
+
+impl Observer {
+    /// Starts the analyzer's thread. It ends when the last observer is gone.
+    ///
+    /// # Errors
+    /// When the system has no thread left.
+    pub fn start(
+        options: Options,
+        key: [u8; 32],
+        bounds: Bounds,
+        keep: Option<Box<dyn Keep>>,
+    ) -> std::io::Result<Self> {
+        let (sender, receiver) = mpsc::sync_channel(bounds.queue);
+        let metrics = Arc::new(Observing::new());
+        let worker = Worker {
+            max_message: bounds.message,
+            analyzer: Analyzer::new(options, key),
+            metrics: Arc::clone(&metrics),
+            keep,
+        };
+        thread::Builder::new()
+            .name("analyzer".to_owned())
+            .spawn(move || worker.run(&receiver))?;
+        Ok(Observer {
+            queue: sender,
+            metrics,
+        })
+    }
+
+    /// The report as of now, behind all calls that are queued; `None` once the thread has ended
+    /// or while the queue is full.
+    pub async fn report(&self) -> Option<Report> {
+        let (answer, report) = oneshot::channel();
+        self.queue.try_send(Message::Report(answer)).ok()?;
+        report.await.ok()
+    }
+}
+
+impl Sink for Observer {
+    fn record(&self, record: Record) {
+        match self.queue.try_send(Message::Call(Box::new(record))) {
+            Ok(()) => self.metrics.queue.increment(1.0),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.metrics.skip(Skip::QueueFull);
+            }
+        }
+    }
+}
+
+struct Worker {
+    analyzer: Analyzer,
+    metrics: Arc<Observing>,
+    keep: Option<Box<dyn Keep>>,
+    max_message: usize,
+}
+
+impl Worker {
+    fn run(mut self, queue: &Receiver<Message>) {
+        while let Ok(next) = queue.recv() {
+            match next {
+                Message::Call(record) => {
+                    self.metrics.queue.decrement(1.0);
+                    // A panic costs the series its memory, and nobody a call.
+                    if catch_unwind(AssertUnwindSafe(|| self.observe(*record))).is_err() {
+                        self.metrics.panics.increment(1);
+                        self.skip(Skip::Panic);
+                        self.analyzer.forget_last();
+                    }
+                    self.metrics.series.set(self.analyzer.series_count() as f64);
+                }
+                Message::Report(answer) => {
+                    let now = SystemTime::now()
+                        .duration_since(UNIX_EPOCH)
+                        .unwrap_or_default();
+                    let now = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
+                    let _ = answer.send(self.analyzer.report(now));
+                }
+            }
+        }
+    }
+
+    fn observe(&mut self, record: Record) {
+        let exchange = match exchange(record, self.max_message) {
+            Ok(exchange) => exchange,
+            Err(reason) => return self.skip(reason),
+        };
+        if let Some(keep) = &mut self.keep {
+            match keep.keep(&exchange) {
+                0 => self.metrics.capture_dropped.increment(1),
+                bytes => self.metrics.capture_bytes.increment(bytes),
+            }
+        }
+        let outcome = self.analyzer.observe(&exchange);
+        if let Some(reason) = outcome.skipped {
+            return self.metrics.skip(reason);
+        }
+        self.metrics.calls.increment(1);
+        self.metrics.rows.increment(outcome.rows);
+        self.metrics.non_finite.increment(outcome.non_finite_rows);
+        self.metrics.evicted.increment(outcome.evicted);
+        for transition in &outcome.transitions {
+            verdict_changed(transition);
+        }
+    }
+
+    fn skip(&mut self, reason: Skip) {
+        self.metrics.skip(reason);
+        self.analyzer.skip(reason);
+    }
+}
+
+/// The payloads of what the tap kept.
+fn exchange(record: Record, limit: usize) -> Result<Exchange, Skip> {
+    // A failed call may have no body at all, so its status is looked at first.
+    if record.grpc_status > 0 {
+        return Err(Skip::NotOk);
+    }
+    if !record.complete {
+        return Err(Skip::Incomplete);
+    }
+    Ok(Exchange {
+        start_unix_nanos: record.start_unix_nanos,
+        duration_nanos: record.duration_nanos,
+        method: record.path,
+        request: payload(&record.request, limit)?,
+        response: payload(&record.response, limit)?,
+        grpc_status: record.grpc_status,
+        peer: record.peer,
+        user_agent: record.user_agent,
+        connection: record.connection,
+    })
+}
+
+fn payload(half: &Half, limit: usize) -> Result<bytes::Bytes, Skip> {
+    match half.skip {
+        Some(reason) => Err(reason),
+        None => message(&half.chunks, half.encoding.as_deref(), limit),
+    }
+}
