@@ -23,9 +23,9 @@ const RANKS: &[&[&str]] = &[
         "stream",
     ],
     &[
-        "admin", "replay", "inject", "webhook", "demo", "lint", "doctor", "explain",
+        "admin", "replay", "inject", "webhook", "demo", "lint", "doctor", "explain", "app",
     ],
-    &["cli", "app"],
+    &["cli"],
 ];
 
 fn rank(room: &str) -> usize {

@@ -1,3 +1,4 @@
 //! All integration tests, one binary of modules.
 
+mod demo;
 mod house;

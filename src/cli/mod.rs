@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand, no logic here.
 
+mod demo;
 mod serve;
 
 use crate::error::Error;
@@ -22,7 +23,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Serve(serve::Args),
+    Serve(Box<serve::Args>),
+    Demo(demo::Args),
 }
 
 /// Runs what the command line asks for.
@@ -32,7 +34,8 @@ enum Command {
 pub fn run() -> Result<ExitCode, Error> {
     match Cli::try_parse() {
         Ok(cli) => match cli.command {
-            Command::Serve(args) => serve::run(args),
+            Command::Serve(args) => serve::run(*args),
+            Command::Demo(args) => demo::run(&args),
         },
         Err(error) if error.use_stderr() => Err(Error::Usage(error.render().to_string())),
         Err(help) => {

@@ -1,0 +1,66 @@
+//! `flatline demo`
+
+use super::runtime;
+use crate::demo::server::Fault;
+use crate::demo::{self, Script};
+use crate::error::{Error, findings};
+use std::process::ExitCode;
+
+/// See it work: a model server, clients, the proxy in between, and a fault
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  flatline demo --fault near-constant\n\nExit code 0 when the verdict is the one that the fault should bring, 1 otherwise."
+)]
+pub(super) struct Args {
+    /// What goes wrong after a healthy while
+    #[arg(long, env = "FLATLINE_DEMO_FAULT", value_enum, default_value_t = Fault::Rollout)]
+    fault: Fault,
+    /// Rows sent before the fault
+    #[arg(
+        long,
+        env = "FLATLINE_DEMO_ROWS",
+        value_name = "N",
+        default_value_t = 4000
+    )]
+    rows: u64,
+    /// Most rows sent after it
+    #[arg(
+        long,
+        env = "FLATLINE_DEMO_FAULT_ROWS",
+        value_name = "N",
+        default_value_t = 2000
+    )]
+    fault_rows: u64,
+    /// Rows a second, 0 for no limit
+    #[arg(
+        long,
+        env = "FLATLINE_DEMO_RATE",
+        value_name = "N",
+        default_value_t = 500
+    )]
+    rate: u64,
+    /// Seed of the traffic
+    #[arg(
+        long,
+        env = "FLATLINE_DEMO_SEED",
+        value_name = "N",
+        default_value_t = 1
+    )]
+    seed: u64,
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode, Error> {
+    let script = Script {
+        fault: args.fault,
+        healthy_rows: args.rows,
+        faulty_rows: args.fault_rows,
+        rate: args.rate,
+        seed: args.seed,
+    };
+    let outcome = runtime()?.block_on(demo::play(script))?;
+    Ok(if outcome.as_scripted {
+        ExitCode::SUCCESS
+    } else {
+        findings()
+    })
+}

@@ -1,0 +1,172 @@
+//! Verdicts in plain language.
+
+use crate::report::{Category, Cause, Finding, Kind, Report, Series, State};
+use std::fmt::Write;
+
+/// The whole report: every incident in full, every healthy output in a line.
+#[must_use]
+pub fn report(report: &Report) -> String {
+    let mut text = String::new();
+    let observed = &report.observed;
+    let _ = writeln!(
+        text,
+        "{} calls, {} rows observed",
+        observed.calls, observed.rows
+    );
+    for (reason, calls) in &observed.skipped {
+        let _ = writeln!(text, "  {calls} calls not observed: {reason}");
+    }
+    for finding in &report.findings {
+        text.push_str(&self::finding(finding));
+    }
+    for series in &report.series {
+        text.push_str(&self::series(series));
+    }
+    text
+}
+
+/// One output: what happened, since when, the likely cause, what was ruled out, what to do next.
+#[must_use]
+pub fn series(series: &Series) -> String {
+    let mut text = String::new();
+    let w = &series.window;
+    let name = format!(
+        "{} version {}, signature {}, output {}",
+        series.model, series.version, series.signature, series.output
+    );
+    let Some(kind) = series.kind else {
+        let _ = writeln!(
+            text,
+            "\n{name}: healthy ({} distinct inputs, {} distinct outputs in the last {} rows)",
+            w.distinct_inputs, w.distinct_outputs, w.rows
+        );
+        return text;
+    };
+    let _ = writeln!(text, "\n{name}: {} - {}", state(series.state), what(kind));
+    if let Some(since) = &series.since {
+        let _ = writeln!(text, "  since {since}, confidence {:.4}", series.confidence);
+    }
+    for sentence in &series.evidence {
+        let _ = writeln!(text, "  {sentence}");
+    }
+    let _ = writeln!(
+        text,
+        "  in the window: {} rows, {} distinct inputs ({} as the model saw them), {} distinct outputs",
+        w.rows, w.distinct_inputs, w.distinct_effective_inputs, w.distinct_outputs
+    );
+    if series.causes.is_empty() {
+        text.push_str("  likely cause: unknown, nothing fits the evidence\n");
+    }
+    for cause in &series.causes {
+        text.push_str(&self::cause(cause));
+    }
+    if !series.ruled_out.is_empty() {
+        text.push_str("  ruled out:\n");
+    }
+    for out in &series.ruled_out {
+        let _ = writeln!(text, "    {} {}: {}", out.rule, title(&out.rule), out.why);
+    }
+    text
+}
+
+fn cause(cause: &Cause) -> String {
+    let sure = if cause.certain { "proved" } else { "likely" };
+    let mut text = format!(
+        "  {sure} cause: {} {} ({}, weight {:.2})\n",
+        cause.rule,
+        title(&cause.rule),
+        category(cause.category),
+        cause.weight
+    );
+    for sentence in &cause.evidence {
+        let _ = writeln!(text, "    {sentence}");
+    }
+    let _ = writeln!(text, "    to confirm: {}", cause.confirm);
+    text
+}
+
+fn finding(finding: &Finding) -> String {
+    let mut text = format!(
+        "\n{}: {} {}\n",
+        finding.model,
+        finding.rule,
+        title(&finding.rule)
+    );
+    for sentence in &finding.evidence {
+        let _ = writeln!(text, "  {sentence}");
+    }
+    let _ = writeln!(text, "  to confirm: {}", finding.confirm);
+    text
+}
+
+fn state(state: State) -> &'static str {
+    match state {
+        State::Inactive => "healthy",
+        State::Pending => "under suspicion",
+        State::Firing => "FLAT",
+        State::Resolved => "recovered",
+    }
+}
+
+/// A kind of trouble in words.
+#[must_use]
+pub fn what(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Constant => "distinct inputs get one and the same output",
+        Kind::NearConstant => "outputs differ by noise only",
+        Kind::Top1Constant => "scores vary, the winning class never does",
+        Kind::Partial => "a part of the traffic gets one and the same output",
+        Kind::RowsEqual => "all rows of a reply are equal",
+        Kind::NonFinite => "outputs hold NaN or infinity",
+        Kind::CacheLike => "outputs repeat as if from a cache with too coarse a key",
+        Kind::Stale => "replies are those of an older state",
+        Kind::Lagged => "each reply belongs to an earlier request",
+        Kind::Echo => "the output is one of the inputs",
+        Kind::InputCollapse => "the client repeats one input; the model is not to blame",
+    }
+}
+
+fn category(category: Category) -> &'static str {
+    match category {
+        Category::Loading => "model loading",
+        Category::Signature => "signature or input",
+        Category::Configuration => "version or serving configuration",
+        Category::Caching => "caching",
+        Category::Training => "model training",
+        Category::Client => "the client",
+        Category::Runtime => "a defect at run time",
+    }
+}
+
+/// What a rule of the catalogue of causes stands for.
+#[must_use]
+pub fn title(rule: &str) -> &'static str {
+    match rule {
+        "D1" => "the client sends one buffer again and again",
+        "D2" => "values in the wrong typed field, or too few of them",
+        "D3" => "an input is left out and the exported default is used",
+        "D4" => "feature names inside tf.Example changed",
+        "D5" => "the graph does not read its input",
+        "D6" => "the wrong tensor was exported as output",
+        "D7" => "a control input has the wrong value",
+        "D8" => "dropout or batch normalisation left in training mode",
+        "D9" => "the inputs are preprocessed unlike in training",
+        "D10" => "weights re-initialised at export",
+        "D11" => "weights overwritten at load, or absent from the export",
+        "D12" => "the version's folder was copied by half",
+        "D13" => "a newer version failed to load, the old one was kept",
+        "D14" => "another model under this name",
+        "D15" => "vocabulary or assets are missing",
+        "D16" => "a version folder is skipped for its name",
+        "D17" => "a pinned or stale version answers",
+        "D18" => "the version's folder was overwritten in place",
+        "D19" => "a response cache with a stale or bad key",
+        "D20" => "training collapsed",
+        "D21" => "NaN or infinity in the model",
+        "D22" => "a device fault since another model was loaded",
+        "D23" => "rows of a batch come out equal",
+        "D24" => "healthy: few outputs are usual here",
+        "D25" => "the same input gets different answers",
+        _ => "a cause this version does not know",
+    }
+}
