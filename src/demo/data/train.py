@@ -21,7 +21,7 @@ here = pathlib.Path(__file__).parent
 pixels, labels = load_digits(return_X_y=True)
 order = np.random.default_rng(0).permutation(len(pixels))
 pixels, labels = pixels[order], labels[order]
-network = MLPClassifier((32,), alpha=0.1, max_iter=300, random_state=0)
+network = MLPClassifier(hidden_layer_sizes=(32,), alpha=0.1, max_iter=300, random_state=0)
 network.fit(pixels[:TRAINED_ON] / 16, labels[:TRAINED_ON])
 print("held out:", network.score(pixels[TRAINED_ON:] / 16, labels[TRAINED_ON:]))
 (here / "digits.bin").write_bytes(np.c_[pixels, labels].astype(np.uint8).tobytes())
