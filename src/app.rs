@@ -1,18 +1,22 @@
 //! Config -> bind -> run -> drain.
 
 use crate::admin;
-use crate::config::{Address, Config};
+use crate::config::{Address, Capture, Config};
 use crate::drain;
 use crate::error::Error;
 use crate::listen::{self, Settings};
 use crate::net::Listener;
-use crate::observe::{Bounds, Observer};
+use crate::observe::{Bounds, Keep, Observer};
+use crate::replay::{CaptureWriter, Limits};
 use crate::report::Report;
 use crate::tap::Tap;
 use crate::telemetry::{self, Forwarding};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
+
+/// How long the analyzer may take at the end for what is queued.
+const FLUSH: Duration = Duration::from_secs(2);
 
 /// A proxy that runs.
 pub struct Running {
@@ -45,9 +49,15 @@ pub async fn start(config: Config) -> Result<Running, Error> {
         queue: config.queue,
         message: config.tap_bytes_per_call,
     };
-    let keep = None;
-    let observer = Observer::start(config.analyzer.clone(), key, bounds, keep)
-        .map_err(|error| Error::Internal(format!("analyzer: {error}")))?;
+    let keep = capture(config.capture.as_ref())?;
+    let observer = Observer::start(
+        config.analyzer.clone(),
+        key,
+        bounds,
+        keep,
+        config.upstream.to_string(),
+    )
+    .map_err(|error| Error::Internal(format!("analyzer: {error}")))?;
     let settings = Settings {
         upstream: Arc::new(config.upstream),
         tap: Tap::new(
@@ -91,10 +101,29 @@ impl Running {
     pub async fn shutdown(self) -> bool {
         self.ready.set(false);
         let finished = self.drain.drain(self.drain_timeout).await;
+        // An answer comes behind all calls that are queued, so they were captured and judged.
+        let _ = tokio::time::timeout(FLUSH, self.observer.report()).await;
         self.serving.abort();
         self.administering.abort();
         finished
     }
+}
+
+fn capture(capture: Option<&Capture>) -> Result<Option<Box<dyn Keep>>, Error> {
+    let Some(capture) = capture else {
+        return Ok(None);
+    };
+    let limits = Limits {
+        bytes: capture.max_bytes,
+        age: capture.max_age,
+    };
+    let writer = CaptureWriter::open(&capture.dir, limits).map_err(|error| {
+        Error::Config(format!(
+            "capture: `{}`: {error} (example: capture = \"/var/lib/flatline\")",
+            capture.dir.display()
+        ))
+    })?;
+    Ok(Some(Box::new(writer)))
 }
 
 async fn bind(field: &str, address: &Address) -> Result<Listener, Error> {

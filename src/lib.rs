@@ -23,6 +23,7 @@ pub mod listen;
 pub mod net;
 pub mod observe;
 pub mod proto;
+pub mod replay;
 pub mod report;
 pub mod respond;
 pub mod skip;

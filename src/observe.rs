@@ -52,6 +52,7 @@ impl Observer {
         key: [u8; 32],
         bounds: Bounds,
         keep: Option<Box<dyn Keep>>,
+        upstream: String,
     ) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::sync_channel(bounds.queue);
         let metrics = Arc::new(Observing::new());
@@ -60,6 +61,7 @@ impl Observer {
             analyzer: Analyzer::new(options, key),
             metrics: Arc::clone(&metrics),
             keep,
+            upstream,
         };
         thread::Builder::new()
             .name("analyzer".to_owned())
@@ -95,6 +97,7 @@ struct Worker {
     metrics: Arc<Observing>,
     keep: Option<Box<dyn Keep>>,
     max_message: usize,
+    upstream: String,
 }
 
 impl Worker {
@@ -124,7 +127,10 @@ impl Worker {
 
     fn observe(&mut self, record: Record) {
         let exchange = match exchange(record, self.max_message) {
-            Ok(exchange) => exchange,
+            Ok(exchange) => Exchange {
+                upstream: self.upstream.clone(),
+                ..exchange
+            },
             Err(reason) => return self.skip(reason),
         };
         if let Some(keep) = &mut self.keep {
@@ -171,6 +177,7 @@ fn exchange(record: Record, limit: usize) -> Result<Exchange, Skip> {
         peer: record.peer,
         user_agent: record.user_agent,
         connection: record.connection,
+        upstream: String::new(),
     })
 }
 

@@ -35,8 +35,6 @@ pub struct Options {
     pub ignore_inputs: Vec<String>,
     /// Most transitions kept for the report; `usize::MAX` offline.
     pub max_transitions: usize,
-    /// Where TensorFlow Serving listens, for the commands in the report.
-    pub upstream: String,
     /// Panics on calls for this model: how tests see that no call notices.
     #[doc(hidden)]
     pub panic_on_model: Option<String>,
@@ -50,7 +48,6 @@ impl Default for Options {
             max_series: 256,
             ignore_inputs: Vec::new(),
             max_transitions: 1000,
-            upstream: String::new(),
             panic_on_model: None,
         }
     }
@@ -81,6 +78,8 @@ pub struct Analyzer {
     transitions: VecDeque<Transition>,
     calls: u64,
     last: Vec<SeriesKey>,
+    /// Where the last exchange was answered.
+    upstream: String,
 }
 
 impl Analyzer {
@@ -95,6 +94,7 @@ impl Analyzer {
             transitions: VecDeque::new(),
             calls: 0,
             last: Vec::new(),
+            upstream: String::new(),
         }
     }
 
@@ -114,6 +114,9 @@ impl Analyzer {
             Ok(call) => call,
             Err(reason) => return self.skipped(reason),
         };
+        if self.upstream != exchange.upstream {
+            self.upstream.clone_from(&exchange.upstream);
+        }
         let mut outcome = Outcome::default();
         for output in &call.outputs {
             self.observe_output(exchange, &call, output, &mut outcome);
@@ -261,7 +264,7 @@ impl Analyzer {
             Judgement::default()
         } else {
             let mut facts = facts::of(key, series, self.previous(key), Truth::default());
-            facts.upstream.clone_from(&self.options.upstream);
+            facts.upstream.clone_from(&self.upstream);
             judge(&facts)
         };
         SeriesReport {

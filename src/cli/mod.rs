@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand, no logic here.
 
+mod analyze;
 mod demo;
 mod serve;
 
@@ -25,6 +26,7 @@ pub struct Cli {
 enum Command {
     Serve(Box<serve::Args>),
     Demo(demo::Args),
+    Analyze(analyze::Args),
 }
 
 /// Runs what the command line asks for.
@@ -36,6 +38,7 @@ pub fn run() -> Result<ExitCode, Error> {
         Ok(cli) => match cli.command {
             Command::Serve(args) => serve::run(*args),
             Command::Demo(args) => demo::run(&args),
+            Command::Analyze(args) => analyze::run(&args),
         },
         Err(error) if error.use_stderr() => Err(Error::Usage(error.render().to_string())),
         Err(help) => {

@@ -89,7 +89,6 @@ impl Config {
     pub fn check(raw: &Raw) -> Result<Self, Error> {
         let mut check = Checker::default();
         let defaults = Options::default();
-        let upstream = check.address("upstream", raw.upstream.as_ref(), "127.0.0.1:8510");
         let config = Config {
             listen: check.address("listen", raw.listen.as_ref(), "0.0.0.0:8500"),
             admin: check.address("admin", raw.admin.as_ref(), "127.0.0.1:9464"),
@@ -98,10 +97,9 @@ impl Config {
                 window_rows: check.count("window-rows", raw.window_rows.as_ref(), "4096"),
                 max_series: check.count("max-series", raw.max_series.as_ref(), "256"),
                 ignore_inputs: raw.ignore_input.iter().map(|name| name.0.clone()).collect(),
-                upstream: upstream.to_string(),
                 ..defaults
             },
-            upstream,
+            upstream: check.address("upstream", raw.upstream.as_ref(), "127.0.0.1:8510"),
             tap_bytes_per_call: check.size(
                 "tap-bytes-per-call",
                 raw.tap_bytes_per_call.as_ref(),

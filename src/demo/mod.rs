@@ -124,7 +124,6 @@ fn config(upstream: Address) -> Result<Config, Error> {
     let mut config = Config::check(&Raw::default())?;
     config.listen = Address::Tcp("127.0.0.1".to_owned(), 0);
     config.admin = Address::Tcp("127.0.0.1".to_owned(), 0);
-    config.analyzer.upstream = upstream.to_string();
     config.upstream = upstream;
     Ok(config)
 }

@@ -1,9 +1,12 @@
 """The main job on real input: official client stubs -> Flatline -> real TensorFlow."""
+import json
+import subprocess
+
 import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import Stubs
+from conftest import FLATLINE, Flatline, Stubs
 from models import fresh
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, predict_pb2
 
@@ -94,6 +97,26 @@ def test_a_client_that_repeats_one_input_never_fires(flatline):
     verdicts = flatline.verdicts()
     assert verdicts["series"][0]["kind"] == "input_collapse"
     assert all(step["to"] != "firing" for step in verdicts["transitions"])
+
+
+def test_a_capture_reaches_the_same_verdicts_as_the_live_run(server, tmp_path):
+    proxy = Flatline(server.address, "--capture", str(tmp_path / "capture"))
+    stubs = Stubs(proxy.address)
+    rng = np.random.default_rng(6)
+    send(stubs, "digits", rng, 1000)
+    server.fault("digits", "constant")
+    send(stubs, "digits", rng, 200)
+    send(stubs, "diabetes", rng, 200)
+    live = proxy.verdicts()
+    assert proxy.stop() == 0
+    analyzed = subprocess.run(
+        [FLATLINE, "analyze", "--format", "json", str(tmp_path / "capture")], capture_output=True, text=True
+    )
+    assert analyzed.returncode == 1, analyzed.stderr
+    offline = json.loads(analyzed.stdout)
+    assert live["transitions"] and offline["transitions"] == live["transitions"]
+    assert offline["series"] == live["series"]
+    assert offline["observed"] == live["observed"]
 
 
 def test_replies_and_errors_are_those_of_the_server(server, flatline):
