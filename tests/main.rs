@@ -2,3 +2,5 @@
 
 mod demo;
 mod house;
+mod metrics;
+mod proxy;

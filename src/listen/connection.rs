@@ -67,6 +67,7 @@ pub(super) async fn run(stream: Stream, peer: Peer, settings: Settings, mut drai
         }
     }
     settings.metrics.connections.decrement(1.0);
-    // The calls see that their streams have gone, and tell the upstream.
+    // So that the calls see that their streams have gone, and tell the upstream.
+    drop(connection);
     while calls.join_next().await.is_some() {}
 }

@@ -1,0 +1,6 @@
+//! Flatline between a raw HTTP/2 client and a raw HTTP/2 server, over real sockets.
+
+mod failures;
+mod observation;
+mod parts;
+mod transparency;
