@@ -11,6 +11,7 @@ async fn outcome(fault: Fault) -> Outcome {
         faulty_rows: 800,
         rate: 0,
         seed: 7,
+        keep: false,
     };
     play(script).await.expect("the demonstration runs")
 }

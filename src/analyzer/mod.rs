@@ -7,6 +7,7 @@ mod series;
 #[cfg(test)]
 mod tests;
 
+use crate::detect::Settings;
 use crate::detect::rows::CallRows;
 use crate::diagnose::facts::{Previous, Truth};
 use crate::diagnose::{Judgement, judge};
@@ -33,6 +34,8 @@ pub struct Options {
     pub max_series: usize,
     /// Inputs left out of the fingerprint, such as a request id.
     pub ignore_inputs: Vec<String>,
+    /// What the detectors are set to.
+    pub detect: Settings,
     /// Most transitions kept for the report; `usize::MAX` offline.
     pub max_transitions: usize,
     /// Panics on calls for this model: how tests see that no call notices.
@@ -47,6 +50,7 @@ impl Default for Options {
             window_rows: 4096,
             max_series: 256,
             ignore_inputs: Vec::new(),
+            detect: Settings::default(),
             max_transitions: 1000,
             panic_on_model: None,
         }
@@ -215,11 +219,17 @@ impl Analyzer {
             .filter(|finite| !**finite)
             .count() as u64;
         outcome.evicted += self.make_room(&key);
-        let options = &self.options;
-        let series = self
-            .series
-            .entry(key.clone())
-            .or_insert_with(|| Series::new(options.window, options.window_rows));
+        if !self.series.contains_key(&key) {
+            let prior = self
+                .older_version(&key)
+                .and_then(|(_, series)| series.prior());
+            let options = &self.options;
+            let series = Series::new(options.window, options.window_rows, options.detect, prior);
+            self.series.insert(key.clone(), series);
+        }
+        let Some(series) = self.series.get_mut(&key) else {
+            return;
+        };
         let fact = CallFact::new(self.calls, &exchange.user_agent, call, output);
         for step in series.observe(&rows, output, fact) {
             let transition = Transition {
@@ -288,18 +298,21 @@ impl Analyzer {
     }
 
     /// The newest older version of the same output.
-    fn previous(&self, key: &SeriesKey) -> Option<Previous> {
+    fn older_version(&self, key: &SeriesKey) -> Option<(&SeriesKey, &Series)> {
         let same = |other: &&SeriesKey| {
             other.model == key.model
                 && other.signature == key.signature
                 && other.output == key.output
                 && other.version < key.version
         };
-        let (older, series) = self
-            .series
+        self.series
             .iter()
             .filter(|(other, _)| same(other))
-            .max_by_key(|(other, _)| other.version)?;
+            .max_by_key(|(other, _)| other.version)
+    }
+
+    fn previous(&self, key: &SeriesKey) -> Option<Previous> {
+        let (older, series) = self.older_version(key)?;
         let stats = series.window.stats_at(i64::MIN);
         Some(Previous {
             version: older.version,

@@ -3,7 +3,7 @@
 use super::history::{CallFact, History, RowFact};
 use crate::alert::{Alert, Step};
 use crate::detect::rows::CallRows;
-use crate::detect::{Detector, Verdict};
+use crate::detect::{Detector, Prior, Settings, Verdict};
 use crate::fingerprint::call::Output;
 use crate::window::{Row, Window};
 use std::time::Duration;
@@ -36,7 +36,12 @@ pub(super) struct Series {
 }
 
 impl Series {
-    pub(super) fn new(span: Duration, capacity: usize) -> Self {
+    pub(super) fn new(
+        span: Duration,
+        capacity: usize,
+        settings: Settings,
+        prior: Option<Prior>,
+    ) -> Self {
         Series {
             window: Window::new(span, capacity),
             history: History::default(),
@@ -44,7 +49,7 @@ impl Series {
             verdict: Verdict::quiet(),
             rows: 0,
             last_call: 0,
-            detector: Detector::new(),
+            detector: Detector::new(settings, prior),
         }
     }
 
@@ -79,6 +84,11 @@ impl Series {
             self.rows,
             call.at_nanos,
         )
+    }
+
+    /// What this version says of its output, for the version that comes after.
+    pub(super) fn prior(&self) -> Option<Prior> {
+        self.detector.prior()
     }
 
     /// Distinct inputs that counted as evidence, for the version that comes after.

@@ -39,6 +39,9 @@ pub(super) struct Args {
         default_value_t = 500
     )]
     rate: u64,
+    /// Stay after the verdict, so that the status page can be looked at, until interrupted
+    #[arg(long, env = "FLATLINE_DEMO_KEEP")]
+    keep: bool,
     /// Seed of the traffic
     #[arg(
         long,
@@ -56,6 +59,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Error> {
         faulty_rows: args.fault_rows,
         rate: args.rate,
         seed: args.seed,
+        keep: args.keep,
     };
     let outcome = runtime()?.block_on(demo::play(script))?;
     Ok(if outcome.as_scripted {

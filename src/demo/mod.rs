@@ -28,6 +28,8 @@ pub struct Script {
     pub rate: u64,
     /// Seed of the traffic.
     pub seed: u64,
+    /// Stay after the verdict until interrupted.
+    pub keep: bool,
 }
 
 /// How the demonstration went.
@@ -91,6 +93,10 @@ pub async fn play(script: Script) -> Result<Outcome, Error> {
         report,
     };
     view.end(&script, &outcome, &explain::report(&outcome.report));
+    if script.keep {
+        view.kept(&running);
+        let _ = tokio::signal::ctrl_c().await;
+    }
     drop(client);
     running.shutdown().await;
     Ok(outcome)

@@ -93,6 +93,13 @@ impl View {
         }
     }
 
+    pub(super) fn kept(&self, running: &Running) {
+        println!(
+            "\nstatus page: http://{}/ (until interrupted)",
+            running.admin
+        );
+    }
+
     fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),

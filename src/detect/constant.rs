@@ -27,12 +27,28 @@ const COLD_COARSE: u64 = 2000;
 const FEW: usize = 64;
 /// Scored rows before a history says anything.
 const HISTORY: u64 = 200;
+/// Rows that a prior counts for, at the most.
+const PRIOR_ROWS: u64 = 1000;
+/// A commonest output below this share is no habit.
+const RARE: f64 = 0.02;
 /// Of the last this many rows, fewer than half equal: over.
 const OVER: usize = 64;
+
+/// What the version before says of this output.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prior {
+    /// Its scored rows.
+    pub rows: u64,
+    /// Share of its commonest output among them.
+    pub top_share: f64,
+    /// Its output took few values.
+    pub coarse: bool,
+}
 
 /// The longest run that ends with the newest row.
 #[derive(Debug, Default)]
 pub(super) struct Constant {
+    prior: Option<Prior>,
     output: u64,
     run: u64,
     since_row: u64,
@@ -44,6 +60,23 @@ pub(super) struct Constant {
 }
 
 impl Constant {
+    pub(super) fn new(prior: Option<Prior>) -> Self {
+        Constant {
+            prior,
+            ..Constant::default()
+        }
+    }
+
+    /// What this version's rows say of the output.
+    pub(super) fn prior(&self, recent: &Recent) -> Option<Prior> {
+        let rows = recent.count();
+        (rows >= HISTORY).then(|| Prior {
+            rows,
+            top_share: recent.top_share(),
+            coarse: self.coarse,
+        })
+    }
+
     /// Takes the newest row of `recent`.
     pub(super) fn observe(&mut self, recent: &Recent, kind: ValueKind, width: usize) {
         let Some(newest) = recent.newest().next() else {
@@ -55,7 +88,17 @@ impl Constant {
             self.before = recent.before(1, newest.output);
             (self.output, self.run, self.since_row) = (newest.output, 1, newest.row);
             let few = self.before.0 >= HISTORY && recent.older_outputs() < FEW;
-            self.coarse = kind != ValueKind::Float || few || (width < 2 && self.before.0 < HISTORY);
+            // A scalar may saturate: it is as coarse as its history shows, and so is one without.
+            self.coarse = kind != ValueKind::Float || few || width < 2;
+            if let Some(prior) = self.prior.filter(|_| self.before.0 < HISTORY) {
+                // Any output may be the new version's commonest.
+                let rows = prior.rows.min(PRIOR_ROWS);
+                self.before = (
+                    self.before.0 + rows,
+                    self.before.1 + (prior.top_share * rows as f64) as u64,
+                );
+                self.coarse = prior.coarse && prior.top_share > RARE;
+            }
         }
         let verdict = self.judge();
         if verdict.level == Level::Damning {
@@ -74,6 +117,11 @@ impl Constant {
                 self.firing = None;
             }
         }
+    }
+
+    /// Whether it has fired and the output has not varied since.
+    pub(super) fn is_firing(&self) -> bool {
+        self.firing.is_some()
     }
 
     pub(super) fn verdict(&self) -> Verdict {
@@ -96,8 +144,13 @@ impl Constant {
             return Verdict::quiet();
         }
         let evidence = format!(
-            "the last {} distinct inputs got one byte-equal output; before, it came {same} times in {rows} rows",
-            self.run
+            "the last {} distinct inputs got one byte-equal output; before, it came {same} times in {rows} rows{}",
+            self.run,
+            if self.prior.is_some() {
+                ", the version before counted in"
+            } else {
+                ""
+            }
         );
         let level = if damning {
             Level::Damning

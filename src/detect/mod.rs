@@ -1,120 +1,389 @@
-//! The tests for output collapse: pure functions of what was seen, one file each.
+//! Detection: which evidence counts, what health looks like, and the tests against it.
 //!
-//! A row is *scored* when its input is new: retries, replays and hot keys carry no evidence.
-//! How many equal replies in a row are damning depends on how varied the output was before.
+//! A row is *scored* when its input is new and not near to recent ones: retries, replays, hot
+//! keys and clients that repeat themselves carry no evidence. The first 1,024 scored rows teach
+//! scales, the next 2,048 rates and a small model of the model; from then on every test bounds
+//! its own false alarms (`ecusum`). Before that, simple tests with hard thresholds stand in
+//! (`constant`, `spread`, `non_finite`).
+//!
+//! Memory of one series at the most, in KiB: inputs remembered 2,600, window of outputs 700,
+//! history 200, warm-up 1,200 until the baseline stands and nothing afterwards.
 
+mod baseline;
+mod category;
+mod cause;
+mod cold;
 mod constant;
+mod ecusum;
 mod gate;
 mod input;
 mod non_finite;
 mod recent;
 pub mod rows;
+mod scales;
+mod seen;
 mod spread;
+mod surrogate;
+mod verdict;
+mod warmup;
+mod watch;
+
+pub use constant::Prior;
+pub use verdict::Verdict;
 
 use crate::alert::Level;
 use crate::report::Kind;
+use baseline::{Baseline, NAMES, Rates};
+use category::Categories;
+use cold::Cold;
 use gate::Gate;
-use recent::Recent;
-use rows::CallRows;
+use rows::{CallRows, SKETCH};
+use scales::{Scales, Sketch};
+use seen::Seen;
+use std::collections::HashSet;
+use warmup::Warmup;
+use watch::{CallFacts, Row, Watch};
 
-/// What the tests say of a series now.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Verdict {
-    /// How strong the evidence is.
-    pub level: Level,
-    /// What kind of trouble; `None` when quiet.
-    pub kind: Option<Kind>,
-    /// How sure, 0 to 1.
-    pub confidence: f64,
-    /// Row of the series, from 0, at which the trouble began, as far as can be told.
-    pub onset_row: Option<u64>,
-    /// Sentences with numbers.
-    pub evidence: Vec<String>,
+/// Scored rows that teach scales, and those after them that teach rates.
+const SCALES: usize = 1024;
+const RATES: usize = 2048;
+/// Distinct outputs remembered as the vocabulary.
+const VOCABULARY: usize = 8192;
+/// Class scores sum to 1 but for this.
+const SIMPLEX: f64 = 1e-3;
+
+/// What the user sets.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settings {
+    /// False alarms that are accepted in a million rows of one series, by each test.
+    pub false_alarms_per_million_rows: f64,
 }
 
-impl Verdict {
-    /// Nothing to say.
-    #[must_use]
-    pub fn quiet() -> Self {
-        Verdict {
-            level: Level::Quiet,
-            kind: None,
-            confidence: 0.0,
-            onset_row: None,
-            evidence: Vec::new(),
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            false_alarms_per_million_rows: 0.1,
         }
     }
+}
 
-    fn of(level: Level, kind: Kind, confidence: f64, onset_row: u64, evidence: String) -> Self {
-        Verdict {
-            level,
-            kind: Some(kind),
-            confidence,
-            onset_row: Some(onset_row),
-            evidence: vec![evidence],
-        }
+impl Settings {
+    /// Evidence that raises an alarm: `1 / alpha`. A unit is at least one row, so an average run
+    /// length of `1 / alpha` units without an alarm keeps `alpha` rows a false alarm.
+    fn limit(self) -> f64 {
+        1e6 / self.false_alarms_per_million_rows.clamp(1e-6, 1e5)
     }
 }
 
 /// The detector of one series: model, version, signature and output tensor.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Detector {
-    gate: Gate,
-    scored: Recent,
-    constant: constant::Constant,
-    spread: spread::Spread,
-    non_finite: non_finite::NonFinite,
-    input: input::Input,
+    limit: f64,
     row: u64,
+    scored: usize,
+    gate: Gate,
+    input: input::Input,
+    seen: Seen,
+    vocabulary: HashSet<u64>,
+    cold: Cold,
+    phase: Phase,
+    /// Numbers of an output row; a change of it begins anew.
+    columns: usize,
+    /// In trouble while learning: nothing is learned from such rows.
+    sick: bool,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Learns scales.
+    First(Warmup),
+    /// Learns rates.
+    Second(Box<(Warmup, Scales, Categories, Rates)>),
+    /// Watches.
+    Ready(Box<(Scales, Baseline, Watch)>),
 }
 
 impl Detector {
-    /// A detector that has seen nothing.
+    /// A detector that has seen nothing of this version. `prior` is what the version before says
+    /// of this output.
     #[must_use]
-    pub fn new() -> Self {
-        Detector::default()
+    pub fn new(settings: Settings, prior: Option<Prior>) -> Self {
+        Detector {
+            limit: settings.limit(),
+            row: 0,
+            scored: 0,
+            gate: Gate::default(),
+            input: input::Input::default(),
+            seen: Seen::default(),
+            vocabulary: HashSet::new(),
+            cold: Cold::new(prior),
+            phase: Phase::First(Warmup::default()),
+            columns: usize::MAX,
+            sick: false,
+        }
     }
 
     /// Takes the rows of one call.
     pub fn observe(&mut self, call: &CallRows) {
-        let width = call.outputs.values.len() / call.outputs.exact.len().max(1);
-        for i in 0..call.outputs.exact.len().min(call.inputs.effective.len()) {
-            let row = self.row;
-            self.row += 1;
-            let finite = call.outputs.finite[i];
-            self.input.observe(call.inputs.raw[i]);
-            self.non_finite.observe(row, finite);
-            if !self.gate.is_new(call.inputs.effective[i]) || !finite {
-                continue;
-            }
-            let values = &call.outputs.values[i * width..(i + 1) * width];
-            self.scored.observe(row, call.outputs.exact[i], values);
-            self.constant
-                .observe(&self.scored, call.outputs.kind, width);
-            self.spread.observe(&self.scored, values, call.outputs.kind);
+        let n = call.outputs.exact.len().min(call.inputs.effective.len());
+        let columns = call.outputs.values.len() / call.outputs.exact.len().max(1);
+        if columns != self.columns {
+            self.begin_anew(columns);
         }
+        let facts = CallFacts {
+            call: call.call,
+            connection: call.connection,
+            latency_ms: call.latency_nanos as f64 / 1e6,
+        };
+        let mut last = None;
+        let rows: Vec<Row> = (0..n).map(|i| self.look(call, i, &mut last)).collect();
+        if !matches!(self.phase, Phase::First(_)) {
+            self.gate.end_call(last);
+        }
+        self.learn_or_watch(call, &rows, facts);
+    }
+
+    /// A row of another width is another thing: what was learned does not fit it.
+    fn begin_anew(&mut self, columns: usize) {
+        self.columns = columns;
+        self.phase = Phase::First(Warmup::default());
+        self.seen = Seen::default();
+        self.scored = 0;
+    }
+
+    /// What can be said of one row on its own.
+    fn look(&mut self, call: &CallRows, i: usize, last: &mut Option<Sketch>) -> Row {
+        let row = self.row;
+        self.row += 1;
+        let (exact, finite) = (call.outputs.exact[i], call.outputs.finite[i]);
+        let values = &call.outputs.values[i * self.columns..(i + 1) * self.columns];
+        let raw_sketch = &call.inputs.sketch[i * SKETCH..(i + 1) * SKETCH];
+        let (scales, categories) = match &self.phase {
+            Phase::First(_) => (None, None),
+            Phase::Second(state) => (Some(&state.1), Some(&state.2)),
+            Phase::Ready(state) => (Some(&state.0), Some(&state.1.categories)),
+        };
+        let category = categories
+            .filter(|_| finite)
+            .map(|c| c.of(values, call.outputs.argmax[i]));
+        let pass = self
+            .gate
+            .pass(call.inputs.effective[i], finite.then_some(exact), category);
+        let mut sketch = [0.0; SKETCH];
+        let mut scored = pass.novel && finite;
+        let (mut quantised, mut sight) = (exact, None);
+        if let Some(scales) = scales {
+            sketch = scales.standard(raw_sketch);
+            quantised = scales.quantised(values);
+            if pass.novel {
+                scored &= !self.gate.is_near(scales, &sketch);
+                *last = Some(sketch);
+            }
+            if scored {
+                sight = Some(
+                    self.seen
+                        .observe(scales, &sketch, exact, quantised, call.call),
+                );
+            }
+        }
+        let mut new_value = None;
+        if scored {
+            self.scored += 1;
+            new_value = Some(!self.vocabulary.contains(&exact));
+            if self.vocabulary.len() < VOCABULARY {
+                self.vocabulary.insert(exact);
+            }
+        }
+        self.input.observe(call.inputs.raw[i]);
+        let learning = !matches!(self.phase, Phase::Ready(_));
+        self.cold.observe(row, call, i, scored, learning);
+        Row {
+            row,
+            finite,
+            scored,
+            pass,
+            sight,
+            new_value,
+            exact,
+            quantised,
+            category,
+            sketch,
+        }
+    }
+
+    fn learn_or_watch(&mut self, call: &CallRows, rows: &[Row], facts: CallFacts) {
+        if !matches!(self.phase, Phase::Ready(_)) {
+            if self.cold.verdict().level == Level::Damning {
+                self.sick = true;
+                return;
+            }
+            if std::mem::take(&mut self.sick) {
+                // What was learned before the trouble may hold some of it.
+                self.begin_anew(self.columns);
+            }
+        }
+        match &mut self.phase {
+            Phase::Ready(state) => {
+                let (_, baseline, watch) = &mut **state;
+                watch.observe(baseline, rows, facts);
+            }
+            Phase::First(warmup) => {
+                warm(warmup, call, rows, facts);
+                if self.scored >= SCALES {
+                    self.end_first(call);
+                }
+            }
+            Phase::Second(state) => {
+                let (warmup, scales, _, rates) = &mut **state;
+                warm(warmup, call, rows, facts);
+                count(rates, scales, rows);
+                if self.scored >= SCALES + RATES {
+                    self.end_second();
+                }
+            }
+        }
+    }
+
+    fn end_first(&mut self, call: &CallRows) {
+        let Phase::First(warmup) =
+            std::mem::replace(&mut self.phase, Phase::First(Warmup::default()))
+        else {
+            return;
+        };
+        let kind = call.outputs.kind;
+        let scales = Scales::learn(&warmup, kind);
+        let scores = call
+            .outputs
+            .simplex_error
+            .is_some_and(|error| error < SIMPLEX);
+        let categories = Categories::learn(&warmup, kind, scores);
+        // The window is filled, so that its rates are those of a full one.
+        self.seen = Seen::default();
+        for i in 0..warmup.len() {
+            let sketch = scales.standard(warmup.sketch(i));
+            let quantised = scales.quantised(warmup.values(i));
+            self.seen
+                .observe(&scales, &sketch, warmup.exact(i), quantised, u64::MAX);
+        }
+        self.phase = Phase::Second(Box::new((warmup, scales, categories, Rates::default())));
+    }
+
+    fn end_second(&mut self) {
+        let empty = Phase::First(Warmup::default());
+        let Phase::Second(state) = std::mem::replace(&mut self.phase, empty) else {
+            return;
+        };
+        let (warmup, scales, categories, rates) = *state;
+        let baseline = Baseline::learn(&warmup, &scales, categories, &rates);
+        let watch = Watch::new(&baseline, self.limit);
+        self.phase = Phase::Ready(Box::new((scales, baseline, watch)));
     }
 
     /// What the tests say after the last row. Changes nothing.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        let verdicts = [
-            self.non_finite.verdict(),
-            self.constant.verdict(),
-            self.spread.verdict(),
-            self.input.verdict(self.row),
-        ];
-        // The first of the strongest: a constant is also a small spread.
-        verdicts
-            .into_iter()
-            .rev()
-            .max_by_key(|verdict| verdict.level)
-            .unwrap_or_else(Verdict::quiet)
+        let found = match &self.phase {
+            Phase::Ready(state) => self.watched(&state.1, &state.2),
+            Phase::First(_) | Phase::Second(_) => self.cold.verdict(),
+        };
+        if found.level > Level::Quiet {
+            found
+        } else {
+            self.input.verdict(self.row)
+        }
+    }
+
+    fn watched(&self, baseline: &Baseline, watch: &Watch) -> Verdict {
+        if let Some(incident) = &watch.incident {
+            return Verdict {
+                level: Level::Damning,
+                kind: Some(incident.kind),
+                confidence: if incident.vague {
+                    0.99
+                } else {
+                    1.0 - 1.0 / self.limit
+                },
+                onset_row: Some(incident.onset_row),
+                evidence: incident.evidence.clone(),
+            };
+        }
+        // An alarm from before the baseline stands until its evidence has gone.
+        if let Some(cold) = self.cold.standing() {
+            return cold;
+        }
+        let evidence = watch.evidence(baseline);
+        if evidence < self.limit.powf(0.8) {
+            return Verdict::quiet();
+        }
+        let line = format!(
+            "evidence of {evidence:.1e} against an alarm at {:.0e}",
+            self.limit
+        );
+        Verdict::of(
+            Level::Suspicious,
+            Kind::Partial,
+            1.0 - 1.0 / evidence,
+            self.row,
+            line,
+        )
+    }
+
+    /// Each test, and whether it can be trusted on this model; empty before the baseline stands.
+    #[must_use]
+    pub fn tests(&self) -> Vec<(&'static str, bool)> {
+        match &self.phase {
+            Phase::Ready(state) => NAMES.into_iter().zip(state.1.on).collect(),
+            Phase::First(_) | Phase::Second(_) => Vec::new(),
+        }
     }
 
     /// Distinct inputs scored so far.
     #[must_use]
     pub fn distinct_inputs(&self) -> u64 {
-        self.scored.count()
+        self.scored as u64
+    }
+
+    /// What this version says of its output, for the one that comes after; `None` before enough
+    /// rows were seen, or while it is in trouble itself.
+    #[must_use]
+    pub fn prior(&self) -> Option<Prior> {
+        if self.verdict().level == Level::Damning {
+            None
+        } else {
+            self.cold.prior()
+        }
+    }
+}
+
+fn warm(warmup: &mut Warmup, call: &CallRows, rows: &[Row], facts: CallFacts) {
+    let columns = call.outputs.values.len() / call.outputs.exact.len().max(1);
+    warmup.latencies.push((rows.len() as f64, facts.latency_ms));
+    for (i, row) in rows.iter().enumerate().filter(|(_, row)| row.scored) {
+        let sketch = &call.inputs.sketch[i * SKETCH..(i + 1) * SKETCH];
+        let values = &call.outputs.values[i * columns..(i + 1) * columns];
+        warmup.push(sketch, values, row.exact, call.outputs.argmax[i]);
+    }
+}
+
+fn count(rates: &mut Rates, scales: &Scales, rows: &[Row]) {
+    for row in rows {
+        rates.non_finite.add(!row.finite);
+        if let Some(changed) = row.pass.changed {
+            rates.determinism.add(changed);
+        }
+        if let Some(changed) = row.pass.category_changed {
+            rates.determinism_category.add(changed);
+        }
+        if let Some(sight) = row.sight {
+            rates.seen.add(sight.exact);
+            rates.seen_quantised.add(sight.quantised);
+            rates.usual.add(scales.usual.contains(&row.exact));
+            rates
+                .usual_quantised
+                .add(scales.usual_quantised.contains(&row.quantised));
+        }
+        if let Some(new_value) = row.new_value {
+            rates.vocabulary.add(new_value);
+        }
     }
 }

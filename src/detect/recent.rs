@@ -68,6 +68,12 @@ impl Recent {
         (rows, same)
     }
 
+    /// Share of the commonest output among the older rows.
+    pub(super) fn top_share(&self) -> f64 {
+        let top = self.older.values().copied().max().unwrap_or(0);
+        top as f64 / self.older_rows.max(1) as f64
+    }
+
     /// Distinct outputs seen before the look-back, at most [`MOST_OUTPUTS`].
     pub(super) fn older_outputs(&self) -> usize {
         self.older.len()

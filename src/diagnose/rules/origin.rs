@@ -73,7 +73,7 @@ pub(super) fn d11(facts: &Facts) -> Opinion {
                 "version {} is near uniform from its first reply",
                 facts.version
             )],
-            "flatline lint <model dir>/<version>".to_owned(),
+            "saved_model_cli show --dir <model dir>/<version> --all".to_owned(),
         );
     }
     Opinion::Silent
@@ -93,7 +93,7 @@ pub(super) fn d15(facts: &Facts) -> Opinion {
             "{} distinct string inputs, {} distinct outputs",
             facts.distinct_effective, facts.distinct_outputs
         )],
-        "flatline lint <model dir>/<version>".to_owned(),
+        "saved_model_cli show --dir <model dir>/<version> --all".to_owned(),
     )
 }
 

@@ -29,7 +29,7 @@ pub(super) fn d5(facts: &Facts) -> Opinion {
                     facts.batches_not_followed, facts.batches
                 ),
             ],
-            "flatline lint <model dir>/<version>".to_owned(),
+            "saved_model_cli show --dir <model dir>/<version> --all".to_owned(),
         );
     }
     if facts.from_first_reply && facts.kind == Some(Kind::Constant) {
@@ -39,7 +39,7 @@ pub(super) fn d5(facts: &Facts) -> Opinion {
                 "one byte-equal output for {} distinct inputs, from the first reply of version {}",
                 facts.distinct_effective, facts.version
             )],
-            "flatline lint <model dir>/<version>".to_owned(),
+            "saved_model_cli show --dir <model dir>/<version> --all".to_owned(),
         );
     }
     Opinion::Against(format!(

@@ -19,7 +19,7 @@ pub(super) fn d12(facts: &Facts) -> Opinion {
                 "the folder of version {} is not complete: {what}",
                 facts.version
             )],
-            format!("flatline lint {}/{}", base(facts), facts.version),
+            format!("ls -lR {}/{}", base(facts), facts.version),
         ),
         None if disk.versions.contains(&facts.version) => Opinion::Against(format!(
             "the folder of version {} has all its files",

@@ -108,7 +108,7 @@ async fn stream_of_calls(sender: SendRequest<Bytes>, plan: Arc<Plan>, target: So
         body[plan.at..plan.at + 8].copy_from_slice(&unlike(number));
         call(sender.clone(), &uri, body.freeze()).await;
         if number >= plan.warm {
-            latencies.saturating_record(due.elapsed().as_nanos() as u64);
+            let _ = latencies.record(due.elapsed().as_nanos() as u64);
         }
     }
 }

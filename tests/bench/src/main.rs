@@ -1,6 +1,7 @@
 //! Parts of the benchmarks: an upstream that does a fixed amount of work, a bare hyper relay to
 //! compare with, a load generator, and the speed of fingerprinting.
 
+mod detection;
 mod fingerprint;
 mod load;
 mod relay;
@@ -23,14 +24,18 @@ enum Command {
     Relay { upstream: SocketAddr },
     /// Send calls, each with inputs of its own, and print one line of JSON
     Load(load::Args),
+    /// Take labelled streams through the analyzer, and print what it found in each
+    Detection { files: Vec<std::path::PathBuf> },
     /// Read and fingerprint one call again and again on one core
     Fingerprint,
 }
 
 fn main() {
     let cli = Cli::parse();
-    if let Command::Fingerprint = cli.command {
-        return fingerprint::run();
+    match &cli.command {
+        Command::Fingerprint => return fingerprint::run(),
+        Command::Detection { files } => return detection::run(files),
+        _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
@@ -38,7 +43,7 @@ fn main() {
             Command::Upstream => upstream::run().await,
             Command::Relay { upstream } => relay::run(upstream).await,
             Command::Load(args) => load::run(&args).await,
-            Command::Fingerprint => {}
+            Command::Fingerprint | Command::Detection { .. } => {}
         }
     });
 }

@@ -1,0 +1,192 @@
+//! What the first rows teach: how inputs and outputs are spread, and which outputs are usual.
+
+use super::rows::{SKETCH, ValueKind};
+use super::warmup::Warmup;
+use std::collections::{HashMap, HashSet};
+
+/// Rows farther from each other than all but this share of random pairs are not near.
+const NEAR_QUANTILE: f64 = 0.01;
+/// Random pairs looked at.
+const PAIRS: usize = 4000;
+/// Cells of a quantised output in one standard deviation.
+const CELLS: f64 = 16.0;
+/// Columns of an output that are quantised.
+const QUANTISED: usize = 10;
+
+/// A standardised input sketch.
+pub(super) type Sketch = [f32; SKETCH];
+
+/// Learned scales of one series.
+#[derive(Debug)]
+pub(super) struct Scales {
+    mean: Vec<f32>,
+    deviation: Vec<f32>,
+    /// Inputs nearer than this are no evidence.
+    near: f32,
+    steps: Vec<f64>,
+    /// Exact outputs, and quantised ones, that came at least twice: usual, and no evidence.
+    pub(super) usual: HashSet<u64>,
+    pub(super) usual_quantised: HashSet<u64>,
+}
+
+impl Scales {
+    pub(super) fn learn(warmup: &Warmup, kind: ValueKind) -> Self {
+        let n = warmup.len();
+        let (mut mean, mut deviation) = (vec![0.0_f32; SKETCH], vec![0.0_f32; SKETCH]);
+        for (column, (mean, deviation)) in mean.iter_mut().zip(&mut deviation).enumerate() {
+            let values = (0..n).map(|i| f64::from(warmup.sketch(i)[column]));
+            let m = values.clone().sum::<f64>() / n as f64;
+            let v = values.map(|x| (x - m).powi(2)).sum::<f64>() / n as f64;
+            (*mean, *deviation) = (m as f32, v.sqrt() as f32 + 1e-6);
+        }
+        let mut scales = Scales {
+            mean,
+            deviation,
+            near: 0.0,
+            steps: steps(warmup, kind),
+            usual: HashSet::new(),
+            usual_quantised: HashSet::new(),
+        };
+        scales.near = scales.near_radius(warmup);
+        scales.usual = twice((0..n).map(|i| warmup.exact(i)));
+        scales.usual_quantised = twice((0..n).map(|i| scales.quantised(warmup.values(i))));
+        scales
+    }
+
+    /// The sketch in units of its columns' standard deviations.
+    pub(super) fn standard(&self, sketch: &[f32]) -> Sketch {
+        let mut standard = [0.0; SKETCH];
+        for (i, slot) in standard.iter_mut().enumerate() {
+            *slot = (sketch[i] - self.mean[i]) / self.deviation[i];
+        }
+        standard
+    }
+
+    /// Whether two standardised inputs differ by no more than an id column and noise.
+    pub(super) fn near(&self, a: &Sketch, b: &Sketch) -> bool {
+        trimmed(a, b) <= self.near
+    }
+
+    /// A number for the cell that the output falls into.
+    pub(super) fn quantised(&self, values: &[f64]) -> u64 {
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        for (value, step) in values.iter().zip(&self.steps) {
+            let cell = (value / step + 0.5).floor();
+            let cell = if cell.is_finite() {
+                cell as i64
+            } else {
+                i64::MAX
+            };
+            hash = (hash ^ cell as u64).wrapping_mul(0x100_0000_01b3);
+            hash ^= hash >> 29;
+        }
+        hash
+    }
+
+    fn near_radius(&self, warmup: &Warmup) -> f32 {
+        let n = warmup.len();
+        let mut random = Random::new(7);
+        let mut distances: Vec<f32> = (0..PAIRS)
+            .map(|_| (random.below(n), random.below(n)))
+            .filter(|(i, j)| i != j)
+            .map(|(i, j)| {
+                trimmed(
+                    &self.standard(warmup.sketch(i)),
+                    &self.standard(warmup.sketch(j)),
+                )
+            })
+            .collect();
+        distances.sort_by(f32::total_cmp);
+        let at = (distances.len() as f64 * NEAR_QUANTILE) as usize;
+        distances.get(at).copied().unwrap_or(0.0)
+    }
+}
+
+/// Distance without the one column that differs most: an id column makes collapsed inputs look
+/// distinct.
+fn trimmed(a: &Sketch, b: &Sketch) -> f32 {
+    let (mut sum, mut most) = (0.0_f32, 0.0_f32);
+    for (x, y) in a.iter().zip(b) {
+        let square = (x - y) * (x - y);
+        sum += square;
+        most = most.max(square);
+    }
+    (sum - most).max(0.0).sqrt()
+}
+
+/// Width of a cell in each column: a sixteenth of the winsorised standard deviation; 1 for
+/// integers.
+fn steps(warmup: &Warmup, kind: ValueKind) -> Vec<f64> {
+    let width = warmup.width().min(QUANTISED);
+    if kind != ValueKind::Float {
+        return vec![1.0; width];
+    }
+    (0..width)
+        .map(|column| {
+            let mut values: Vec<f64> = (0..warmup.len())
+                .map(|i| warmup.values(i)[column])
+                .collect();
+            let all = deviation(&values);
+            values.sort_by(f64::total_cmp);
+            let cut = |share: f64| values[((values.len() - 1) as f64 * share) as usize];
+            let (low, high) = (cut(0.01), cut(0.99));
+            let inner = deviation(
+                &values
+                    .iter()
+                    .map(|v| v.clamp(low, high))
+                    .collect::<Vec<_>>(),
+            );
+            (if inner > 0.0 { inner } else { all }) / CELLS + 1e-12
+        })
+        .collect()
+}
+
+fn deviation(values: &[f64]) -> f64 {
+    let n = values.len().max(1) as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt()
+}
+
+fn twice(prints: impl Iterator<Item = u64>) -> HashSet<u64> {
+    let mut counts: HashMap<u64, u32> = HashMap::new();
+    for print in prints {
+        *counts.entry(print).or_insert(0) += 1;
+    }
+    counts
+        .into_iter()
+        .filter(|(_, n)| *n >= 2)
+        .map(|(print, _)| print)
+        .collect()
+}
+
+/// A small generator with a fixed seed: the same rows teach the same scales. Source: PCG's
+/// multiplier, O'Neill (2014).
+#[derive(Debug, Clone)]
+pub(super) struct Random(u64);
+
+impl Random {
+    pub(super) fn new(seed: u64) -> Self {
+        Random(seed.wrapping_mul(2).wrapping_add(1))
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let x = self.0 ^ (self.0 >> 33);
+        x.wrapping_mul(0xff51_afd7_ed55_8ccd) >> 11
+    }
+
+    pub(super) fn below(&mut self, n: usize) -> usize {
+        (self.next() % n.max(1) as u64) as usize
+    }
+
+    /// Standard normal, by the sum of twelve uniforms.
+    pub(super) fn normal(&mut self) -> f64 {
+        (0..12)
+            .map(|_| self.next() as f64 / (1_u64 << 53) as f64)
+            .sum::<f64>()
+            - 6.0
+    }
+}

@@ -1,0 +1,195 @@
+//! A small model of the model: which category an input should get. It lets lagged and decoupled
+//! replies be told from replies that merely repeat, and a shift of the traffic from a collapse.
+//!
+//! Softmax regression on the standardised sketch, 64 random ReLU features and a constant, fitted
+//! with Adam (Kingma and Ba, 2015), its temperature calibrated on rows that were held out (Guo
+//! et al., 2017). 3 % of the prior is mixed in, so that no probability is ever near zero.
+
+use super::rows::SKETCH;
+use super::scales::{Random, Sketch};
+
+const HIDDEN: usize = 64;
+const FEATURES: usize = SKETCH + HIDDEN + 1;
+const STEPS: i32 = 160;
+const RATE: f64 = 0.03;
+const DECAY: f64 = 2e-3;
+const PRIOR: f64 = 0.03;
+const TEMPERATURES: [f64; 8] = [0.7, 1.0, 1.4, 2.0, 3.0, 5.0, 9.0, 20.0];
+/// Share of the rows that are fitted; the others calibrate.
+pub(super) const FITTED: f64 = 0.6;
+
+/// Predicts categories.
+#[derive(Debug)]
+pub(super) struct Surrogate {
+    hidden: Vec<f32>,
+    bias: [f32; HIDDEN],
+    /// `FEATURES * categories`.
+    weights: Vec<f64>,
+    temperature: f64,
+    pub(super) prior: Vec<f64>,
+}
+
+impl Surrogate {
+    pub(super) fn learn(rows: &[(Sketch, usize)], categories: usize) -> Self {
+        let n = rows.len();
+        let mut counts = vec![0.5; categories];
+        for (_, category) in rows {
+            counts[*category] += 1.0;
+        }
+        let total = n as f64 + 0.5 * categories as f64;
+        let mut random = Random::new(13);
+        let spread = 1.5 / (SKETCH as f64).sqrt();
+        let mut surrogate = Surrogate {
+            hidden: (0..SKETCH * HIDDEN)
+                .map(|_| (random.normal() * spread) as f32)
+                .collect(),
+            bias: std::array::from_fn(|_| random.normal() as f32),
+            weights: vec![0.0; FEATURES * categories],
+            temperature: 1.0,
+            prior: counts.iter().map(|count| count / total).collect(),
+        };
+        let features: Vec<Vec<f32>> = rows
+            .iter()
+            .map(|(sketch, _)| surrogate.features(sketch))
+            .collect();
+        let fitted = (n as f64 * FITTED) as usize;
+        surrogate.fit(&features[..fitted], &rows[..fitted]);
+        surrogate.calibrate(&features[fitted..], &rows[fitted..]);
+        surrogate
+    }
+
+    /// Probability of each category.
+    pub(super) fn predict(&self, sketch: &Sketch) -> Vec<f64> {
+        self.probabilities(&self.features(sketch))
+    }
+
+    fn features(&self, sketch: &Sketch) -> Vec<f32> {
+        let mut features = Vec::with_capacity(FEATURES);
+        features.extend(sketch.iter().map(|x| x.clamp(-6.0, 6.0)));
+        let mut hidden = self.bias;
+        for (x, row) in features.iter().zip(self.hidden.chunks_exact(HIDDEN)) {
+            // Narrow inputs leave most of the sketch at one value.
+            if *x != 0.0 {
+                for (sum, weight) in hidden.iter_mut().zip(row) {
+                    *sum += x * weight;
+                }
+            }
+        }
+        features.extend(hidden.iter().map(|h| h.max(0.0)));
+        features.push(1.0);
+        features
+    }
+
+    fn logits(&self, features: &[f32]) -> Vec<f64> {
+        let categories = self.prior.len();
+        let mut logits = vec![0.0; categories];
+        for (x, row) in features.iter().zip(self.weights.chunks_exact(categories)) {
+            if *x != 0.0 {
+                for (logit, weight) in logits.iter_mut().zip(row) {
+                    *logit += f64::from(*x) * weight;
+                }
+            }
+        }
+        logits
+    }
+
+    fn probabilities(&self, features: &[f32]) -> Vec<f64> {
+        let mut probabilities = self.logits(features);
+        softmax(&mut probabilities, self.temperature);
+        for (p, prior) in probabilities.iter_mut().zip(&self.prior) {
+            *p = (1.0 - PRIOR) * *p + PRIOR * prior;
+        }
+        probabilities
+    }
+
+    fn fit(&mut self, features: &[Vec<f32>], rows: &[(Sketch, usize)]) {
+        let categories = self.prior.len();
+        let (mut first, mut second) =
+            (vec![0.0; self.weights.len()], vec![0.0; self.weights.len()]);
+        for step in 1..=STEPS {
+            let mut gradient: Vec<f64> = self.weights.iter().map(|weight| DECAY * weight).collect();
+            for (features, (_, category)) in features.iter().zip(rows) {
+                let mut error = self.logits(features);
+                softmax(&mut error, 1.0);
+                error[*category] -= 1.0;
+                error.iter_mut().for_each(|e| *e /= rows.len() as f64);
+                for (x, row) in features.iter().zip(gradient.chunks_exact_mut(categories)) {
+                    if *x != 0.0 {
+                        for (g, e) in row.iter_mut().zip(&error) {
+                            *g += f64::from(*x) * e;
+                        }
+                    }
+                }
+            }
+            let (c1, c2) = (1.0 - 0.9_f64.powi(step), 1.0 - 0.99_f64.powi(step));
+            for (((w, g), m), v) in self
+                .weights
+                .iter_mut()
+                .zip(&gradient)
+                .zip(&mut first)
+                .zip(&mut second)
+            {
+                *m = 0.9 * *m + 0.1 * g;
+                *v = 0.99 * *v + 0.01 * g * g;
+                *w -= RATE * (*m / c1) / ((*v / c2).sqrt() + 1e-8);
+            }
+        }
+    }
+
+    fn calibrate(&mut self, features: &[Vec<f32>], rows: &[(Sketch, usize)]) {
+        let mut best = (f64::INFINITY, 1.0);
+        for temperature in TEMPERATURES {
+            self.temperature = temperature;
+            let loss: f64 = features
+                .iter()
+                .zip(rows)
+                .map(|(features, (_, category))| -self.probabilities(features)[*category].ln())
+                .sum();
+            if loss < best.0 {
+                best = (loss, temperature);
+            }
+        }
+        self.temperature = best.1;
+    }
+}
+
+fn softmax(logits: &mut [f64], temperature: f64) {
+    let highest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let mut total = 0.0;
+    for logit in logits.iter_mut() {
+        *logit = ((*logit - highest) / temperature).exp();
+        total += *logit;
+    }
+    logits.iter_mut().for_each(|p| *p /= total);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn learns_a_boundary_and_stays_unsure_of_noise() {
+        let mut random = Random::new(3);
+        let rows: Vec<(Sketch, usize)> = (0..1000)
+            .map(|_| {
+                let mut sketch = [0.0; SKETCH];
+                sketch[0] = random.normal() as f32;
+                sketch[1] = random.normal() as f32;
+                (sketch, usize::from(sketch[0] + sketch[1] > 0.0))
+            })
+            .collect();
+        let learned = Surrogate::learn(&rows, 2);
+        let right = rows
+            .iter()
+            .filter(|(s, c)| learned.predict(s)[*c] > 0.5)
+            .count();
+        assert!(right > 930, "{right}");
+        let noise: Vec<_> = rows.iter().map(|(s, _)| (*s, random.below(2))).collect();
+        let unsure = Surrogate::learn(&noise, 2);
+        let strong = rows
+            .iter()
+            .filter(|(s, _)| unsure.predict(s)[0] > 0.8)
+            .count();
+        assert!(strong < 100, "{strong}");
+    }
+}
