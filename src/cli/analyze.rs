@@ -1,6 +1,7 @@
 //! `flatline analyze`
 
 use crate::analyzer::{Analyzer, Options};
+use crate::detect::Settings;
 use crate::error::{Error, findings};
 use crate::explain;
 use crate::replay::{Records, exchange};
@@ -50,6 +51,14 @@ pub(super) struct Args {
         default_value_t = 4096
     )]
     window_rows: usize,
+    /// False alarms accepted in a million rows of one series, by each test
+    #[arg(
+        long,
+        env = "FLATLINE_FALSE_ALARMS_PER_MILLION_ROWS",
+        value_name = "X",
+        default_value_t = 0.1
+    )]
+    false_alarms_per_million_rows: f64,
     /// Most series kept at once
     #[arg(
         long,
@@ -76,6 +85,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Error> {
         window_rows: args.window_rows,
         max_series: args.max_series,
         ignore_inputs: args.ignore_input.clone(),
+        detect: Settings {
+            false_alarms_per_million_rows: args.false_alarms_per_million_rows,
+        },
         max_transitions: usize::MAX,
         ..Options::default()
     };

@@ -11,6 +11,7 @@ pub use address::Address;
 pub use raw::Raw;
 
 use crate::analyzer::Options;
+use crate::detect::Settings;
 use crate::error::Error;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -97,6 +98,14 @@ impl Config {
                 window_rows: check.count("window-rows", raw.window_rows.as_ref(), "4096"),
                 max_series: check.count("max-series", raw.max_series.as_ref(), "256"),
                 ignore_inputs: raw.ignore_input.iter().map(|name| name.0.clone()).collect(),
+                detect: Settings {
+                    false_alarms_per_million_rows: check.rate(
+                        "false-alarms-per-million-rows",
+                        raw.false_alarms_per_million_rows.as_ref(),
+                        "0.1",
+                        1e5,
+                    ),
+                },
                 ..defaults
             },
             upstream: check.address("upstream", raw.upstream.as_ref(), "127.0.0.1:8510"),

@@ -40,6 +40,9 @@ pub struct Raw {
     /// Most series (model, version, signature, output) kept at once [default: 256]
     #[arg(long, env = "FLATLINE_MAX_SERIES", value_name = "N")]
     pub max_series: Option<Text>,
+    /// False alarms accepted in a million rows of one series, by each test [default: 0.1]
+    #[arg(long, env = "FLATLINE_FALSE_ALARMS_PER_MILLION_ROWS", value_name = "X")]
+    pub false_alarms_per_million_rows: Option<Text>,
     /// Most bytes kept of one call; larger ones are forwarded unobserved [default: 64MiB]
     #[arg(long, env = "FLATLINE_TAP_BYTES_PER_CALL", value_name = "SIZE")]
     pub tap_bytes_per_call: Option<Text>,
@@ -106,6 +109,9 @@ impl Raw {
             window: self.window.or(other.window),
             window_rows: self.window_rows.or(other.window_rows),
             max_series: self.max_series.or(other.max_series),
+            false_alarms_per_million_rows: self
+                .false_alarms_per_million_rows
+                .or(other.false_alarms_per_million_rows),
             tap_bytes_per_call: self.tap_bytes_per_call.or(other.tap_bytes_per_call),
             tap_bytes_total: self.tap_bytes_total.or(other.tap_bytes_total),
             queue: self.queue.or(other.queue),

@@ -112,6 +112,22 @@ impl Checker {
         self.parse(field, value, default, parse).unwrap_or_default()
     }
 
+    /// A number above 0 and at most `most`.
+    pub(super) fn rate(
+        &mut self,
+        field: &str,
+        value: Option<&Text>,
+        default: &str,
+        most: f64,
+    ) -> f64 {
+        let parse = |text: &str| match text.parse::<f64>() {
+            Ok(rate) if rate > 0.0 && rate <= most => Ok(rate),
+            Ok(_) => Err("is out of range"),
+            Err(_) => Err("is no number"),
+        };
+        self.parse(field, value, default, parse).unwrap_or_default()
+    }
+
     /// Index of the value among `choices`; the first is the default.
     pub(super) fn choice(&mut self, field: &str, value: Option<&Text>, choices: &[&str]) -> usize {
         let parse = |text: &str| {

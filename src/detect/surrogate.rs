@@ -10,45 +10,51 @@ use super::scales::{Random, Sketch};
 
 const HIDDEN: usize = 64;
 const FEATURES: usize = SKETCH + HIDDEN + 1;
+/// Categories at the most.
+const MOST: usize = 16;
 const STEPS: i32 = 160;
-const RATE: f64 = 0.03;
-const DECAY: f64 = 2e-3;
+const RATE: f32 = 0.03;
+const DECAY: f32 = 2e-3;
 const PRIOR: f64 = 0.03;
-const TEMPERATURES: [f64; 8] = [0.7, 1.0, 1.4, 2.0, 3.0, 5.0, 9.0, 20.0];
+const TEMPERATURES: [f32; 8] = [0.7, 1.0, 1.4, 2.0, 3.0, 5.0, 9.0, 20.0];
 /// Share of the rows that are fitted; the others calibrate.
 pub(super) const FITTED: f64 = 0.6;
+
+/// One number for each category; those beyond the categories stay 0.
+type Row = [f32; MOST];
 
 /// Predicts categories.
 #[derive(Debug)]
 pub(super) struct Surrogate {
-    hidden: Vec<f32>,
+    hidden: Vec<[f32; HIDDEN]>,
     bias: [f32; HIDDEN],
-    /// `FEATURES * categories`.
-    weights: Vec<f64>,
-    temperature: f64,
+    /// A row for each feature.
+    weights: Vec<Row>,
+    temperature: f32,
     pub(super) prior: Vec<f64>,
 }
 
 impl Surrogate {
+    /// Learns from at least a few rows; `categories` is at most 16.
     pub(super) fn learn(rows: &[(Sketch, usize)], categories: usize) -> Self {
         let n = rows.len();
-        let mut counts = vec![0.5; categories];
+        let mut counts = vec![0.5; categories.min(MOST)];
         for (_, category) in rows {
             counts[*category] += 1.0;
         }
-        let total = n as f64 + 0.5 * categories as f64;
+        let total = n as f64 + 0.5 * counts.len() as f64;
         let mut random = Random::new(13);
         let spread = 1.5 / (SKETCH as f64).sqrt();
         let mut surrogate = Surrogate {
-            hidden: (0..SKETCH * HIDDEN)
-                .map(|_| (random.normal() * spread) as f32)
+            hidden: (0..SKETCH)
+                .map(|_| std::array::from_fn(|_| (random.normal() * spread) as f32))
                 .collect(),
             bias: std::array::from_fn(|_| random.normal() as f32),
-            weights: vec![0.0; FEATURES * categories],
+            weights: vec![[0.0; MOST]; FEATURES],
             temperature: 1.0,
             prior: counts.iter().map(|count| count / total).collect(),
         };
-        let features: Vec<Vec<f32>> = rows
+        let features: Vec<[f32; FEATURES]> = rows
             .iter()
             .map(|(sketch, _)| surrogate.features(sketch))
             .collect();
@@ -63,72 +69,70 @@ impl Surrogate {
         self.probabilities(&self.features(sketch))
     }
 
-    fn features(&self, sketch: &Sketch) -> Vec<f32> {
-        let mut features = Vec::with_capacity(FEATURES);
-        features.extend(sketch.iter().map(|x| x.clamp(-6.0, 6.0)));
+    fn features(&self, sketch: &Sketch) -> [f32; FEATURES] {
+        let mut features = [1.0; FEATURES];
         let mut hidden = self.bias;
-        for (x, row) in features.iter().zip(self.hidden.chunks_exact(HIDDEN)) {
-            // Narrow inputs leave most of the sketch at one value.
-            if *x != 0.0 {
+        for ((slot, x), row) in features.iter_mut().zip(sketch).zip(&self.hidden) {
+            *slot = x.clamp(-6.0, 6.0);
+            // Narrow inputs leave most of the sketch at 0.
+            if *slot != 0.0 {
                 for (sum, weight) in hidden.iter_mut().zip(row) {
-                    *sum += x * weight;
+                    *sum += *slot * weight;
                 }
             }
         }
-        features.extend(hidden.iter().map(|h| h.max(0.0)));
-        features.push(1.0);
+        for (slot, h) in features[SKETCH..].iter_mut().zip(hidden) {
+            *slot = h.max(0.0);
+        }
         features
     }
 
-    fn logits(&self, features: &[f32]) -> Vec<f64> {
-        let categories = self.prior.len();
-        let mut logits = vec![0.0; categories];
-        for (x, row) in features.iter().zip(self.weights.chunks_exact(categories)) {
+    fn logits(&self, features: &[f32; FEATURES]) -> Row {
+        let mut logits = [0.0; MOST];
+        for (x, row) in features.iter().zip(&self.weights) {
             if *x != 0.0 {
                 for (logit, weight) in logits.iter_mut().zip(row) {
-                    *logit += f64::from(*x) * weight;
+                    *logit += x * weight;
                 }
             }
         }
         logits
     }
 
-    fn probabilities(&self, features: &[f32]) -> Vec<f64> {
-        let mut probabilities = self.logits(features);
-        softmax(&mut probabilities, self.temperature);
-        for (p, prior) in probabilities.iter_mut().zip(&self.prior) {
-            *p = (1.0 - PRIOR) * *p + PRIOR * prior;
-        }
-        probabilities
+    fn probabilities(&self, features: &[f32; FEATURES]) -> Vec<f64> {
+        let mut row = self.logits(features);
+        softmax(&mut row[..self.prior.len()], self.temperature);
+        let mixed = row.iter().zip(&self.prior);
+        mixed
+            .map(|(p, prior)| (1.0 - PRIOR) * f64::from(*p) + PRIOR * prior)
+            .collect()
     }
 
-    fn fit(&mut self, features: &[Vec<f32>], rows: &[(Sketch, usize)]) {
-        let categories = self.prior.len();
-        let (mut first, mut second) =
-            (vec![0.0; self.weights.len()], vec![0.0; self.weights.len()]);
+    fn fit(&mut self, features: &[[f32; FEATURES]], rows: &[(Sketch, usize)]) {
+        let zero = vec![[0.0_f32; MOST]; FEATURES];
+        let (mut first, mut second) = (zero.clone(), zero.clone());
+        let share = 1.0 / rows.len().max(1) as f32;
         for step in 1..=STEPS {
-            let mut gradient: Vec<f64> = self.weights.iter().map(|weight| DECAY * weight).collect();
+            let mut gradient = zero.clone();
             for (features, (_, category)) in features.iter().zip(rows) {
                 let mut error = self.logits(features);
-                softmax(&mut error, 1.0);
+                softmax(&mut error[..self.prior.len()], 1.0);
                 error[*category] -= 1.0;
-                error.iter_mut().for_each(|e| *e /= rows.len() as f64);
-                for (x, row) in features.iter().zip(gradient.chunks_exact_mut(categories)) {
+                error[self.prior.len()..].fill(0.0);
+                error.iter_mut().for_each(|e| *e *= share);
+                for (x, row) in features.iter().zip(&mut gradient) {
                     if *x != 0.0 {
                         for (g, e) in row.iter_mut().zip(&error) {
-                            *g += f64::from(*x) * e;
+                            *g += x * e;
                         }
                     }
                 }
             }
-            let (c1, c2) = (1.0 - 0.9_f64.powi(step), 1.0 - 0.99_f64.powi(step));
-            for (((w, g), m), v) in self
-                .weights
-                .iter_mut()
-                .zip(&gradient)
-                .zip(&mut first)
-                .zip(&mut second)
-            {
+            let (c1, c2) = (1.0 - 0.9_f32.powi(step), 1.0 - 0.99_f32.powi(step));
+            let weights = self.weights.iter_mut().flatten();
+            let moments = first.iter_mut().flatten().zip(second.iter_mut().flatten());
+            for ((w, g), (m, v)) in weights.zip(gradient.iter().flatten()).zip(moments) {
+                let g = g + DECAY * *w;
                 *m = 0.9 * *m + 0.1 * g;
                 *v = 0.99 * *v + 0.01 * g * g;
                 *w -= RATE * (*m / c1) / ((*v / c2).sqrt() + 1e-8);
@@ -136,7 +140,7 @@ impl Surrogate {
         }
     }
 
-    fn calibrate(&mut self, features: &[Vec<f32>], rows: &[(Sketch, usize)]) {
+    fn calibrate(&mut self, features: &[[f32; FEATURES]], rows: &[(Sketch, usize)]) {
         let mut best = (f64::INFINITY, 1.0);
         for temperature in TEMPERATURES {
             self.temperature = temperature;
@@ -153,8 +157,8 @@ impl Surrogate {
     }
 }
 
-fn softmax(logits: &mut [f64], temperature: f64) {
-    let highest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+fn softmax(logits: &mut [f32], temperature: f32) {
+    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut total = 0.0;
     for logit in logits.iter_mut() {
         *logit = ((*logit - highest) / temperature).exp();

@@ -12,7 +12,7 @@ use h2::client::SendRequest;
 use h2::{Reason, client};
 use http::{Request, Response};
 use http_body::{Body, Frame};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -168,7 +168,7 @@ impl Upstream {
         };
         if !end {
             let sender = guard.sender.clone();
-            tokio::spawn(async move {
+            let mut pump = Box::pin(async move {
                 if let Pumped::Broken(failure) = sender.pump(&mut body).await {
                     sender.reset(match failure {
                         Failure::Reset(reason) => reason,
@@ -176,6 +176,10 @@ impl Upstream {
                     });
                 }
             });
+            // A small request is there already with its headers, and needs no task of its own.
+            if !poll_fn(|cx| Poll::Ready(pump.as_mut().poll(cx).is_ready())).await {
+                tokio::spawn(pump);
+            }
         }
         let response = response.await?;
         Ok(response.map(|stream| UpstreamBody {
