@@ -3,8 +3,9 @@
 //! Bounded in time and in rows. The detectors keep their own, longer memory; this one is for
 //! the report, where "the last minute" is what a person expects.
 
+use crate::fingerprint::print_map::PrintMap;
 use crate::report::Window as Stats;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// One observed row: fingerprints only.
@@ -82,9 +83,9 @@ impl Window {
 
 #[derive(Debug, Default)]
 struct Counts {
-    raw: HashMap<u64, u32>,
-    effective: HashMap<u64, u32>,
-    output: HashMap<u64, u32>,
+    raw: PrintMap<u32>,
+    effective: PrintMap<u32>,
+    output: PrintMap<u32>,
 }
 
 impl Counts {
@@ -105,7 +106,7 @@ impl Counts {
         }
     }
 
-    fn maps(&mut self, row: Row) -> [(&mut HashMap<u64, u32>, u64); 3] {
+    fn maps(&mut self, row: Row) -> [(&mut PrintMap<u32>, u64); 3] {
         [
             (&mut self.raw, row.raw),
             (&mut self.effective, row.effective),

@@ -2,7 +2,8 @@
 //! ones, says anything about the model. And determinism: what an input got the first time.
 
 use super::scales::{Scales, Sketch};
-use std::collections::{HashMap, VecDeque};
+use crate::fingerprint::print_map::PrintMap;
+use std::collections::VecDeque;
 
 /// Inputs remembered: 24 bytes each in the map, 8 in the queue, about 3 MiB at the most.
 const MEMORY: usize = 65_536;
@@ -32,7 +33,7 @@ struct First {
 /// The inputs seen last.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
-    known: HashMap<u64, First>,
+    known: PrintMap<First>,
     order: VecDeque<u64>,
     /// The last new input of each of the last calls.
     recent: VecDeque<Sketch>,

@@ -2,8 +2,9 @@
 
 use super::Verdict;
 use crate::alert::Level;
+use crate::fingerprint::print_map::PrintMap;
 use crate::report::Kind;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 /// Rows looked back on, and the fewest that say anything.
 const ROWS: usize = 512;
@@ -13,7 +14,7 @@ const FEWEST: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Input {
     last: VecDeque<u64>,
-    counts: HashMap<u64, u32>,
+    counts: PrintMap<u32>,
 }
 
 impl Input {

@@ -32,6 +32,7 @@ pub use constant::Prior;
 pub use verdict::Verdict;
 
 use crate::alert::Level;
+use crate::fingerprint::print_map::PrintSet;
 use crate::report::Kind;
 use baseline::{Baseline, NAMES, Rates};
 use category::Categories;
@@ -40,7 +41,6 @@ use gate::Gate;
 use rows::{CallRows, SKETCH};
 use scales::{Scales, Sketch};
 use seen::Seen;
-use std::collections::HashSet;
 use warmup::Warmup;
 use watch::{CallFacts, Row, Watch};
 
@@ -84,7 +84,7 @@ pub struct Detector {
     gate: Gate,
     input: input::Input,
     seen: Seen,
-    vocabulary: HashSet<u64>,
+    vocabulary: PrintSet,
     cold: Cold,
     phase: Phase,
     /// Numbers of an output row; a change of it begins anew.
@@ -115,7 +115,7 @@ impl Detector {
             gate: Gate::default(),
             input: input::Input::default(),
             seen: Seen::default(),
-            vocabulary: HashSet::new(),
+            vocabulary: PrintSet::default(),
             cold: Cold::new(prior),
             phase: Phase::First(Warmup::default()),
             columns: usize::MAX,

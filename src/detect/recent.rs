@@ -1,6 +1,7 @@
 //! The scored rows seen last, and how common each output was before them.
 
-use std::collections::{HashMap, VecDeque};
+use crate::fingerprint::print_map::PrintMap;
+use std::collections::VecDeque;
 
 /// Rows that the tests look back on.
 pub(super) const LOOK_BACK: usize = 256;
@@ -23,7 +24,7 @@ pub(super) struct Scored {
 #[derive(Debug, Default)]
 pub(super) struct Recent {
     rows: VecDeque<Scored>,
-    older: HashMap<u64, u64>,
+    older: PrintMap<u64>,
     older_rows: u64,
 }
 

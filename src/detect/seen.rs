@@ -3,7 +3,9 @@
 
 use super::rows::SKETCH;
 use super::scales::{Scales, Sketch};
+use crate::fingerprint::print_map::PrintMap;
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 
 /// Scored rows that an output is remembered for.
 pub(super) const WINDOW: usize = 2048;
@@ -29,7 +31,7 @@ struct Entry {
 /// The outputs of the last [`WINDOW`] scored rows, and the input of each.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    exact: HashMap<u64, Entry>,
+    exact: PrintMap<Entry>,
     quantised: HashMap<u64, Entry>,
     /// `(exact, quantised)` of row `r` at `r % WINDOW`.
     outputs: Vec<(u64, u64)>,
@@ -83,23 +85,27 @@ impl Seen {
             forget(&mut self.exact, old_exact);
             forget(&mut self.quantised, old_quantised);
         }
-        for (map, key) in [(&mut self.exact, exact), (&mut self.quantised, quantised)] {
-            let entry = map.entry(key).or_insert(Entry {
-                rows: 0,
-                last_row: 0,
-                last_call: 0,
-            });
-            *entry = Entry {
-                rows: entry.rows + 1,
-                last_row: self.rows,
-                last_call: call,
-            };
-        }
+        let row = self.rows;
+        note(&mut self.exact, exact, row, call);
+        note(&mut self.quantised, quantised, row, call);
         self.rows += 1;
     }
 }
 
-fn forget(map: &mut HashMap<u64, Entry>, key: u64) {
+fn note<H: BuildHasher>(map: &mut HashMap<u64, Entry, H>, key: u64, row: u64, call: u64) {
+    let entry = map.entry(key).or_insert(Entry {
+        rows: 0,
+        last_row: 0,
+        last_call: 0,
+    });
+    *entry = Entry {
+        rows: entry.rows + 1,
+        last_row: row,
+        last_call: call,
+    };
+}
+
+fn forget<H: BuildHasher>(map: &mut HashMap<u64, Entry, H>, key: u64) {
     if let Some(entry) = map.get_mut(&key) {
         entry.rows -= 1;
         if entry.rows == 0 {

@@ -4,18 +4,18 @@
 //!
 //! Every NaN is one NaN, and -0 is 0: a model does not tell them apart, and a client may.
 
-use super::{Key, first_64};
+use super::Key;
 use crate::codec::dtype::Class;
 use crate::codec::tensor::{Effective, Given, Row};
 
-/// Rows up to this many bytes are gathered and hashed in one call, which is the fastest way.
-const GATHER: usize = 16 << 10;
+/// A piece of at least this many bytes is hashed on its own, all at once, which is when BLAKE3 is
+/// fastest; its hash stands for it.
+const LONG: usize = 2 << 10;
 
-/// Feeds rows to the hash, reusing its buffers.
+/// Feeds rows to the hash, reusing its buffer.
 pub(super) struct RowHasher<'k> {
     key: &'k Key,
     gathered: Vec<u8>,
-    long: Option<Box<blake3::Hasher>>,
 }
 
 impl<'k> RowHasher<'k> {
@@ -23,27 +23,20 @@ impl<'k> RowHasher<'k> {
         RowHasher {
             key,
             gathered: Vec::new(),
-            long: None,
         }
     }
 
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        if self.gathered.len() + bytes.len() <= GATHER {
+        if bytes.len() < LONG {
             self.gathered.extend_from_slice(bytes);
-            return;
+        } else {
+            self.gathered.extend_from_slice(&self.key.digest(bytes));
         }
-        let long = self.long.get_or_insert_with(|| Box::new(self.key.hasher()));
-        long.update(&self.gathered);
-        self.gathered.clear();
-        long.update(bytes);
     }
 
     /// The fingerprint of what was pushed since the last call.
     pub(super) fn finish(&mut self) -> u64 {
-        let hash = match self.long.take() {
-            Some(mut long) => first_64(&long.update(&self.gathered).finalize()),
-            None => self.key.hash(&self.gathered),
-        };
+        let hash = self.key.hash(&self.gathered);
         self.gathered.clear();
         hash
     }

@@ -7,6 +7,7 @@ pub mod call;
 mod canonical;
 mod inputs;
 mod outputs;
+pub mod print_map;
 pub mod sketch;
 
 /// The key of one process, or one shared by choice.
@@ -26,8 +27,8 @@ impl Key {
         first_64(&blake3::keyed_hash(&self.0, bytes))
     }
 
-    fn hasher(&self) -> blake3::Hasher {
-        blake3::Hasher::new_keyed(&self.0)
+    fn digest(&self, bytes: &[u8]) -> [u8; blake3::OUT_LEN] {
+        *blake3::keyed_hash(&self.0, bytes).as_bytes()
     }
 }
 

@@ -15,6 +15,7 @@ const MOST_BYTES: usize = 1024;
 
 /// Where column `column` goes among `buckets`, and with which sign.
 #[must_use]
+#[inline]
 pub fn bucket(column: u64, buckets: usize) -> (usize, f32) {
     let hash = mix(column);
     (
