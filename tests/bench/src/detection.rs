@@ -4,7 +4,9 @@
 
 use flatline::analyzer::{Analyzer, Options};
 use flatline::proto::flatline::v1::Exchange;
-use flatline::proto::tensorflow::serving::{ModelSpec, PredictRequest, PredictResponse, model_spec};
+use flatline::proto::tensorflow::serving::{
+    ModelSpec, PredictRequest, PredictResponse, model_spec,
+};
 use flatline::proto::tensorflow::tensor_shape_proto::Dim;
 use flatline::proto::tensorflow::{DataType, TensorProto, TensorShapeProto};
 use flatline::report::State;
@@ -35,13 +37,26 @@ impl Stream {
         let data = &body[line + 1..];
         let mut arrays = HashMap::new();
         for array in header["arrays"].as_array().expect("arrays") {
-            let shape: Vec<usize> = array["shape"].as_array().expect("a shape").iter().map(|n| n.as_u64().expect("a size") as usize).collect();
-            let size: usize = array["dtype"].as_str().expect("a type")[2..].parse().expect("a size");
+            let shape: Vec<usize> = array["shape"]
+                .as_array()
+                .expect("a shape")
+                .iter()
+                .map(|n| n.as_u64().expect("a size") as usize)
+                .collect();
+            let size: usize = array["dtype"].as_str().expect("a type")[2..]
+                .parse()
+                .expect("a size");
             let start = array["offset"].as_u64().expect("an offset") as usize;
             let end = start + size * shape.iter().product::<usize>();
-            arrays.insert(array["name"].as_str().expect("a name").to_owned(), (shape, data[start..end].to_vec()));
+            arrays.insert(
+                array["name"].as_str().expect("a name").to_owned(),
+                (shape, data[start..end].to_vec()),
+            );
         }
-        Stream { meta: header["meta"].clone(), arrays }
+        Stream {
+            meta: header["meta"].clone(),
+            arrays,
+        }
     }
 
     fn bytes(&self, name: &str) -> &[u8] {
@@ -53,11 +68,19 @@ impl Stream {
     }
 
     fn f64(&self, name: &str, i: usize) -> f64 {
-        f64::from_le_bytes(self.bytes(name)[8 * i..8 * i + 8].try_into().expect("eight bytes"))
+        f64::from_le_bytes(
+            self.bytes(name)[8 * i..8 * i + 8]
+                .try_into()
+                .expect("eight bytes"),
+        )
     }
 
     fn f32(&self, name: &str, i: usize) -> f32 {
-        f32::from_le_bytes(self.bytes(name)[4 * i..4 * i + 4].try_into().expect("four bytes"))
+        f32::from_le_bytes(
+            self.bytes(name)[4 * i..4 * i + 4]
+                .try_into()
+                .expect("four bytes"),
+        )
     }
 
     fn request(&self, i: usize) -> &[u8] {
@@ -67,7 +90,13 @@ impl Stream {
 
 fn judge(stream: &Stream) -> Value {
     let rows = stream.arrays["req"].0[0];
-    let mut analyzer = Analyzer::new(Options { max_transitions: usize::MAX, ..Options::default() }, [0; 32]);
+    let mut analyzer = Analyzer::new(
+        Options {
+            max_transitions: usize::MAX,
+            ..Options::default()
+        },
+        [0; 32],
+    );
     let (mut found, mut spent, mut start) = (Vec::new(), Duration::ZERO, 0);
     while start < rows {
         let mut end = start + 1;
@@ -84,7 +113,12 @@ fn judge(stream: &Stream) -> Value {
         }
         // The name may become better with more rows.
         if start % 4096 < end - start || end == rows {
-            for series in analyzer.report(0).series.iter().filter(|s| s.state == State::Firing) {
+            for series in analyzer
+                .report(0)
+                .series
+                .iter()
+                .filter(|s| s.state == State::Firing)
+            {
                 found.push(json!({"row": end - 1, "renamed": series.kind}));
             }
         }
@@ -99,9 +133,19 @@ fn exchange(stream: &Stream, start: usize, end: usize) -> Exchange {
     let x = &stream.bytes("X")[4 * inputs * start..4 * inputs * end];
     let size = stream.bytes("Y").len() / stream.arrays["Y"].0.iter().product::<usize>();
     let y = &stream.bytes("Y")[size * outputs * start..size * outputs * end];
-    let float = if size == 8 { DataType::DtInt64 } else { DataType::DtFloat };
+    let float = if size == 8 {
+        DataType::DtInt64
+    } else {
+        DataType::DtFloat
+    };
     let version = i64::from(stream.bytes("ver")[start] as i8);
-    let spec = |version| Some(ModelSpec { name: "m".to_owned(), version_choice: version, ..ModelSpec::default() });
+    let spec = |version| {
+        Some(ModelSpec {
+            name: "m".to_owned(),
+            version_choice: version,
+            ..ModelSpec::default()
+        })
+    };
     let request = PredictRequest {
         model_spec: spec(None),
         inputs: [("x".to_owned(), tensor(DataType::DtFloat, rows, inputs, x))].into(),
@@ -123,10 +167,16 @@ fn exchange(stream: &Stream, start: usize, end: usize) -> Exchange {
 }
 
 fn tensor(dtype: DataType, rows: usize, width: usize, content: &[u8]) -> TensorProto {
-    let dim = [rows, width].map(|size| Dim { size: size as i64, name: String::new() });
+    let dim = [rows, width].map(|size| Dim {
+        size: size as i64,
+        name: String::new(),
+    });
     TensorProto {
         dtype: dtype as i32,
-        tensor_shape: Some(TensorShapeProto { dim: dim.into(), unknown_rank: false }),
+        tensor_shape: Some(TensorShapeProto {
+            dim: dim.into(),
+            unknown_rank: false,
+        }),
         tensor_content: content.to_vec().into(),
         ..TensorProto::default()
     }

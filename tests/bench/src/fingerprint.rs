@@ -11,10 +11,20 @@ use std::time::{Duration, Instant};
 
 pub fn run() {
     let key = Key::new([7; 32]);
-    let output = TensorProto { dtype: DataType::DtFloat as i32, float_val: vec![0.5], ..TensorProto::default() };
-    let spec = ModelSpec { version_choice: Some(model_spec::VersionChoice::Version(1)), ..ModelSpec::default() };
-    let response =
-        PredictResponse { outputs: [("y".to_owned(), output)].into(), model_spec: Some(spec) }.encode_to_vec();
+    let output = TensorProto {
+        dtype: DataType::DtFloat as i32,
+        float_val: vec![0.5],
+        ..TensorProto::default()
+    };
+    let spec = ModelSpec {
+        version_choice: Some(model_spec::VersionChoice::Version(1)),
+        ..ModelSpec::default()
+    };
+    let response = PredictResponse {
+        outputs: [("y".to_owned(), output)].into(),
+        model_spec: Some(spec),
+    }
+    .encode_to_vec();
     for size in [128, 16 << 10, 602 << 10] {
         let (body, _) = template(size);
         let request = &body[5..];
@@ -25,6 +35,9 @@ pub fn run() {
         }
         let each = began.elapsed() / calls;
         let speed = request.len() as f64 / each.as_secs_f64() / 1e9;
-        println!("{size:>7} B request: {:>8.2} us a call, {speed:.2} GB/s", each.as_secs_f64() * 1e6);
+        println!(
+            "{size:>7} B request: {:>8.2} us a call, {speed:.2} GB/s",
+            each.as_secs_f64() * 1e6
+        );
     }
 }

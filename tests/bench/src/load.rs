@@ -31,6 +31,9 @@ pub struct Args {
     /// Calls in all, after a tenth as many to warm up
     #[arg(long, default_value_t = 1000)]
     calls: u64,
+    /// The method called; another than Predict passes the tap by
+    #[arg(long, default_value = "/tensorflow.serving.PredictionService/Predict")]
+    path: String,
     /// Calls a second over all streams; closed loop without
     #[arg(long)]
     rate: Option<f64>,
@@ -45,6 +48,7 @@ struct Plan {
     end: u64,
     rate: Option<f64>,
     start: Instant,
+    uri: String,
 }
 
 pub async fn run(args: &Args) {
@@ -58,6 +62,7 @@ pub async fn run(args: &Args) {
         end: warm + args.calls,
         rate: args.rate,
         start: Instant::now(),
+        uri: format!("http://{}{}", args.target, args.path),
     });
     let mut tasks = Vec::new();
     for _ in 0..args.connections {
@@ -73,7 +78,10 @@ pub async fn run(args: &Args) {
             .expect("HTTP/2");
         tokio::spawn(connection);
         for _ in 0..args.streams {
-            tasks.push(tokio::spawn(stream_of_calls(sender.clone(), Arc::clone(&plan), args.target)));
+            tasks.push(tokio::spawn(stream_of_calls(
+                sender.clone(),
+                Arc::clone(&plan),
+            )));
         }
     }
     let began = Instant::now();
@@ -91,9 +99,8 @@ pub async fn run(args: &Args) {
     );
 }
 
-async fn stream_of_calls(sender: SendRequest<Bytes>, plan: Arc<Plan>, target: SocketAddr) -> Histogram<u64> {
+async fn stream_of_calls(sender: SendRequest<Bytes>, plan: Arc<Plan>) -> Histogram<u64> {
     let mut latencies = Histogram::new(3).expect("a histogram");
-    let uri = format!("http://{target}/tensorflow.serving.PredictionService/Predict");
     loop {
         let number = plan.next.fetch_add(1, Ordering::Relaxed);
         if number >= plan.end {
@@ -108,7 +115,7 @@ async fn stream_of_calls(sender: SendRequest<Bytes>, plan: Arc<Plan>, target: So
         }
         let mut body = BytesMut::from(&plan.template[..]);
         body[plan.at..plan.at + 8].copy_from_slice(&unlike(number));
-        call(sender.clone(), &uri, body.freeze()).await;
+        call(sender.clone(), &plan.uri, body.freeze()).await;
         if number >= plan.warm {
             let _ = latencies.record(due.elapsed().as_nanos() as u64);
         }
@@ -126,7 +133,10 @@ async fn call(sender: SendRequest<Bytes>, uri: &str, mut body: Bytes) {
     let (response, mut stream) = sender.send_request(request, false).expect("a stream");
     while !body.is_empty() {
         stream.reserve_capacity(body.len());
-        let room = std::future::poll_fn(|cx| stream.poll_capacity(cx)).await.expect("open").expect("room");
+        let room = std::future::poll_fn(|cx| stream.poll_capacity(cx))
+            .await
+            .expect("open")
+            .expect("room");
         let part = body.split_to(room.min(body.len()));
         let end = body.is_empty();
         stream.send_data(part, end).expect("sent");
@@ -155,14 +165,23 @@ pub fn template(size: usize) -> (Bytes, usize) {
     let mut values: Vec<f32> = (0..floats).map(|i| (i as f32 * 0.37).sin()).collect();
     values[0] = MARK;
     let content: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-    let dim = [1, floats as i64].map(|size| Dim { size, name: String::new() });
+    let dim = [1, floats as i64].map(|size| Dim {
+        size,
+        name: String::new(),
+    });
     let tensor = TensorProto {
         dtype: DataType::DtFloat as i32,
-        tensor_shape: Some(TensorShapeProto { dim: dim.into(), unknown_rank: false }),
+        tensor_shape: Some(TensorShapeProto {
+            dim: dim.into(),
+            unknown_rank: false,
+        }),
         tensor_content: content.into(),
         ..TensorProto::default()
     };
-    let spec = ModelSpec { name: "bench".to_owned(), ..ModelSpec::default() };
+    let spec = ModelSpec {
+        name: "bench".to_owned(),
+        ..ModelSpec::default()
+    };
     let request = PredictRequest {
         model_spec: Some(spec),
         inputs: [("x".to_owned(), tensor)].into(),
@@ -170,6 +189,9 @@ pub fn template(size: usize) -> (Bytes, usize) {
     };
     let body = framed(&request.encode_to_vec());
     let mark = MARK.to_le_bytes();
-    let at = body.windows(4).position(|window| window == mark).expect("the first float");
+    let at = body
+        .windows(4)
+        .position(|window| window == mark)
+        .expect("the first float");
     (body, at)
 }

@@ -37,7 +37,10 @@ fn main() {
         Command::Detection { files } => return detection::run(files),
         _ => {}
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
         match cli.command {
             Command::Upstream => upstream::run().await,

@@ -41,7 +41,9 @@ async fn serve(stream: TcpStream) {
                 }
             }
             let mut headers = Response::new(());
-            headers.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
+            headers
+                .headers_mut()
+                .insert("content-type", HeaderValue::from_static("application/grpc"));
             let mut trailers = HeaderMap::new();
             trailers.insert("grpc-status", HeaderValue::from_static("0"));
             if let Ok(mut stream) = respond.send_response(headers, false) {
@@ -53,12 +55,19 @@ async fn serve(stream: TcpStream) {
 }
 
 fn reply(hash: u64) -> Bytes {
-    let values: Vec<f32> =
-        (0..CLASSES).map(|c| (hash.rotate_left(6 * c as u32) & 0xffff) as f32 / 65536.0).collect();
-    let dim = [1, CLASSES as i64].map(|size| Dim { size, name: String::new() });
+    let values: Vec<f32> = (0..CLASSES)
+        .map(|c| (hash.rotate_left(6 * c as u32) & 0xffff) as f32 / 65536.0)
+        .collect();
+    let dim = [1, CLASSES as i64].map(|size| Dim {
+        size,
+        name: String::new(),
+    });
     let tensor = TensorProto {
         dtype: DataType::DtFloat as i32,
-        tensor_shape: Some(TensorShapeProto { dim: dim.into(), unknown_rank: false }),
+        tensor_shape: Some(TensorShapeProto {
+            dim: dim.into(),
+            unknown_rank: false,
+        }),
         float_val: values,
         ..TensorProto::default()
     };
@@ -67,7 +76,10 @@ fn reply(hash: u64) -> Bytes {
         version_choice: Some(model_spec::VersionChoice::Version(1)),
         ..ModelSpec::default()
     };
-    let message = PredictResponse { outputs: [("scores".to_owned(), tensor)].into(), model_spec: Some(spec) };
+    let message = PredictResponse {
+        outputs: [("scores".to_owned(), tensor)].into(),
+        model_spec: Some(spec),
+    };
     framed(&message.encode_to_vec())
 }
 
