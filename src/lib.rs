@@ -15,6 +15,7 @@ pub mod config;
 pub mod demo;
 pub mod detect;
 pub mod diagnose;
+pub mod doctor;
 pub mod drain;
 pub mod error;
 pub mod explain;

@@ -1,6 +1,7 @@
 //! All integration tests, one binary of modules.
 
 mod demo;
+mod doctor;
 mod house;
 mod metrics;
 mod proxy;

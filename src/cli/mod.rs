@@ -2,6 +2,7 @@
 
 mod analyze;
 mod demo;
+mod doctor;
 mod serve;
 
 use crate::error::Error;
@@ -27,6 +28,7 @@ enum Command {
     Serve(Box<serve::Args>),
     Demo(demo::Args),
     Analyze(analyze::Args),
+    Doctor(doctor::Args),
 }
 
 /// Runs what the command line asks for.
@@ -39,6 +41,7 @@ pub fn run() -> Result<ExitCode, Error> {
             Command::Serve(args) => serve::run(*args),
             Command::Demo(args) => demo::run(&args),
             Command::Analyze(args) => analyze::run(&args),
+            Command::Doctor(args) => doctor::run(args),
         },
         Err(error) if error.use_stderr() => Err(Error::Usage(error.render().to_string())),
         Err(help) => {

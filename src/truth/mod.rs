@@ -2,5 +2,6 @@
 //! beside what the traffic shows. Asked for apart from the clients' connections; what cannot be
 //! had is unknown, never guessed.
 
+pub mod ask;
 pub mod disk;
 pub mod folder;
