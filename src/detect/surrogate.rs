@@ -13,6 +13,8 @@ const FEATURES: usize = SKETCH + HIDDEN + 1;
 /// Categories at the most.
 const MOST: usize = 16;
 const STEPS: i32 = 160;
+/// Rows of one step; the rows are gone through in turn.
+const BATCH: usize = 256;
 const RATE: f32 = 0.03;
 const DECAY: f32 = 2e-3;
 const PRIOR: f64 = 0.03;
@@ -90,10 +92,8 @@ impl Surrogate {
     fn logits(&self, features: &[f32; FEATURES]) -> Row {
         let mut logits = [0.0; MOST];
         for (x, row) in features.iter().zip(&self.weights) {
-            if *x != 0.0 {
-                for (logit, weight) in logits.iter_mut().zip(row) {
-                    *logit += x * weight;
-                }
+            for (logit, weight) in logits.iter_mut().zip(row) {
+                *logit += x * weight;
             }
         }
         logits
@@ -111,20 +111,20 @@ impl Surrogate {
     fn fit(&mut self, features: &[[f32; FEATURES]], rows: &[(Sketch, usize)]) {
         let zero = vec![[0.0_f32; MOST]; FEATURES];
         let (mut first, mut second) = (zero.clone(), zero.clone());
-        let share = 1.0 / rows.len().max(1) as f32;
+        let batch = rows.len().min(BATCH);
+        let share = 1.0 / batch.max(1) as f32;
+        let mut turn = features.iter().zip(rows).cycle();
         for step in 1..=STEPS {
             let mut gradient = zero.clone();
-            for (features, (_, category)) in features.iter().zip(rows) {
+            for (features, (_, category)) in turn.by_ref().take(batch) {
                 let mut error = self.logits(features);
                 softmax(&mut error[..self.prior.len()], 1.0);
                 error[*category] -= 1.0;
                 error[self.prior.len()..].fill(0.0);
                 error.iter_mut().for_each(|e| *e *= share);
                 for (x, row) in features.iter().zip(&mut gradient) {
-                    if *x != 0.0 {
-                        for (g, e) in row.iter_mut().zip(&error) {
-                            *g += x * e;
-                        }
+                    for (g, e) in row.iter_mut().zip(&error) {
+                        *g += x * e;
                     }
                 }
             }
