@@ -9,12 +9,13 @@ use super::rows::SKETCH;
 use super::scales::{Random, Sketch};
 
 const HIDDEN: usize = 64;
+const BLOCK: usize = 16;
 const FEATURES: usize = SKETCH + HIDDEN + 1;
 /// Categories at the most.
 const MOST: usize = 16;
 const STEPS: i32 = 160;
 /// Rows of one step; the rows are gone through in turn.
-const BATCH: usize = 256;
+const BATCH: usize = 128;
 const RATE: f32 = 0.03;
 const DECAY: f32 = 2e-3;
 const PRIOR: f64 = 0.03;
@@ -28,7 +29,8 @@ type Row = [f32; MOST];
 /// Predicts categories.
 #[derive(Debug)]
 pub(super) struct Surrogate {
-    hidden: Vec<[f32; HIDDEN]>,
+    /// Blocks of random directions that fit into registers, a row for each column of the sketch.
+    hidden: Vec<[[f32; BLOCK]; SKETCH]>,
     bias: [f32; HIDDEN],
     /// A row for each feature.
     weights: Vec<Row>,
@@ -48,8 +50,12 @@ impl Surrogate {
         let mut random = Random::new(13);
         let spread = 1.5 / (SKETCH as f64).sqrt();
         let mut surrogate = Surrogate {
-            hidden: (0..SKETCH)
-                .map(|_| std::array::from_fn(|_| (random.normal() * spread) as f32))
+            hidden: (0..HIDDEN / BLOCK)
+                .map(|_| {
+                    std::array::from_fn(|_| {
+                        std::array::from_fn(|_| (random.normal() * spread) as f32)
+                    })
+                })
                 .collect(),
             bias: std::array::from_fn(|_| random.normal() as f32),
             weights: vec![[0.0; MOST]; FEATURES],
@@ -73,18 +79,21 @@ impl Surrogate {
 
     fn features(&self, sketch: &Sketch) -> [f32; FEATURES] {
         let mut features = [1.0; FEATURES];
-        let mut hidden = self.bias;
-        for ((slot, x), row) in features.iter_mut().zip(sketch).zip(&self.hidden) {
+        let (inputs, hidden) = features.split_at_mut(SKETCH);
+        for (slot, x) in inputs.iter_mut().zip(sketch) {
             *slot = x.clamp(-6.0, 6.0);
-            // Narrow inputs leave most of the sketch at 0.
-            if *slot != 0.0 {
-                for (sum, weight) in hidden.iter_mut().zip(row) {
-                    *sum += *slot * weight;
+        }
+        let blocks = hidden.chunks_exact_mut(BLOCK).zip(&self.hidden);
+        for ((slots, weights), bias) in blocks.zip(self.bias.chunks_exact(BLOCK)) {
+            let mut sums = [0.0; BLOCK];
+            for (x, row) in inputs.iter().zip(weights) {
+                for (sum, weight) in sums.iter_mut().zip(row) {
+                    *sum += x * weight;
                 }
             }
-        }
-        for (slot, h) in features[SKETCH..].iter_mut().zip(hidden) {
-            *slot = h.max(0.0);
+            for ((slot, sum), bias) in slots.iter_mut().zip(sums).zip(bias) {
+                *slot = (sum + bias).max(0.0);
+            }
         }
         features
     }
