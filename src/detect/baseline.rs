@@ -1,13 +1,21 @@
 //! What health looks like, learned from the first rows of a version and frozen then.
 
 use super::category::Categories;
-use super::ecusum::{Rate, grow};
-use super::scales::{Scales, Sketch};
+use super::decoupling;
+use super::determinism;
+use super::ecusum::{Null, Off, Rate, grow};
+use super::familiar::Familiar;
+use super::lag;
+use super::mode;
+use super::scales::{Random, Scales, Sketch};
+use super::segment::Regions;
 use super::surrogate::{FITTED, Surrogate};
+use super::vocabulary;
 use super::warmup::Warmup;
+use serde::{Deserialize, Serialize};
 
 /// Number of tests.
-pub(super) const TESTS: usize = 11;
+pub(super) const TESTS: usize = 12;
 /// Names of the tests, in order.
 pub(super) const NAMES: [&str; TESTS] = [
     "seen",
@@ -21,6 +29,7 @@ pub(super) const NAMES: [&str; TESTS] = [
     "decoupling",
     "fast_decoupling",
     "vocabulary",
+    "segment",
 ];
 pub(super) const SEEN: usize = 0;
 pub(super) const SEEN_QUANTISED: usize = 1;
@@ -33,11 +42,7 @@ pub(super) const LAG_CONNECTION: usize = 7;
 pub(super) const DECOUPLING: usize = 8;
 pub(super) const FAST_DECOUPLING: usize = 9;
 pub(super) const VOCABULARY: usize = 10;
-
-/// A category with fewer warm-up rows is rare: its sudden growth may be a new class.
-const SUPPORT: usize = 20;
-const COMMON_FLOOR: f64 = 0.02;
-const RARE_FLOOR: f64 = 0.25;
+pub(super) const SEGMENT: usize = 11;
 
 /// Rates counted while the second part of the warm-up passes.
 #[derive(Debug, Default)]
@@ -48,23 +53,28 @@ pub(super) struct Rates {
     pub(super) determinism: Rate,
     pub(super) determinism_category: Rate,
     pub(super) vocabulary: Rate,
+    /// The same without the commonest output.
+    pub(super) vocabulary_of_rare: Rate,
     /// Scored rows with a usual output, exact and quantised.
     pub(super) usual: Rate,
     pub(super) usual_quantised: Rate,
 }
 
 /// A frozen baseline.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Baseline {
     pub(super) categories: Categories,
     pub(super) surrogate: Surrogate,
+    pub(super) familiar: Familiar,
+    pub(super) regions: Regions,
     /// Whether a category had enough rows to be believed.
     pub(super) supported: Vec<bool>,
+    /// Least probability that a category is tested with.
     pub(super) floors: Vec<f64>,
-    /// Null mean of each test.
-    pub(super) mu: [f64; TESTS],
-    /// Whether a test can be trusted on this model.
-    pub(super) on: [bool; TESTS],
+    /// What each test expects.
+    pub(super) nulls: [Null; TESTS],
+    /// Share of scored rows with an output that came before.
+    pub(super) usual: f64,
     latency: (f64, f64),
     fast: f64,
 }
@@ -78,10 +88,8 @@ impl Baseline {
     ) -> Self {
         let rows: Vec<(Sketch, usize)> = (0..warmup.len())
             .map(|i| {
-                (
-                    scales.standard(warmup.sketch(i)),
-                    categories.of(warmup.values(i), warmup.argmax(i)),
-                )
+                let category = categories.of(warmup.values(i), warmup.argmax(i));
+                (scales.standard(warmup.sketch(i)), category)
             })
             .collect();
         let count = categories.count();
@@ -90,24 +98,28 @@ impl Baseline {
         for (_, category) in &rows {
             counts[*category] += 1;
         }
-        let supported: Vec<bool> = counts.iter().map(|n| *n >= SUPPORT).collect();
-        let floors = supported
-            .iter()
-            .map(|s| if *s { COMMON_FLOOR } else { RARE_FLOOR })
-            .collect();
-        let (lag, decoupling) = held_out(&surrogate, &supported, &rows);
-        let (mu, on) = nulls(rates, lag, decoupling);
+        let supported: Vec<bool> = counts.iter().copied().map(mode::is_supported).collect();
+        let floors = counts.iter().map(|n| mode::floor(*n, rows.len())).collect();
+        let nulls = nulls(rates, &HeldOut::of(&surrogate, &supported, &rows));
         let (latency, fast) = latencies(&warmup.latencies);
+        let sketches: Vec<Sketch> = rows.iter().map(|(sketch, _)| *sketch).collect();
         Baseline {
+            familiar: Familiar::learn(&sketches),
+            regions: Regions::learn(&rows, count),
             categories,
             surrogate,
             supported,
             floors,
-            mu,
-            on,
+            nulls,
+            usual: rates.usual.share(),
             latency,
             fast,
         }
+    }
+
+    /// Whether a test can be trusted on this model.
+    pub(super) fn is_on(&self, test: usize) -> bool {
+        self.nulls[test].off.is_none()
     }
 
     /// Whether a call of `rows` rows was quicker than health ever is.
@@ -121,63 +133,74 @@ impl Baseline {
     }
 }
 
-/// Null means, and which tests are on. Slack and floors are the measured ones of the design: a
-/// population may shift its odds by these factors without anything being wrong.
-fn nulls(rates: &Rates, lag: Rate, decoupling: Rate) -> ([f64; TESTS], [bool; TESTS]) {
-    let mut mu = [1.0; TESTS];
-    mu[SEEN] = rates.seen.bound(1.5, 0.003);
-    mu[SEEN_QUANTISED] = rates.seen_quantised.bound(2.5, 0.01);
-    let bad = rates.non_finite.hits / rates.non_finite.trials.max(1.0);
-    mu[NON_FINITE] = grow(bad.max(1e-3), 2.0);
-    mu[DETERMINISM] = rates.determinism.bound(1.3, 0.002);
-    mu[DETERMINISM_CATEGORY] = rates.determinism_category.bound(1.3, 0.002);
-    mu[VOCABULARY] = rates.vocabulary.bound(3.0, 0.01);
-    let ratio = 1.05 * (lag.hits / lag.trials.max(1.0)).max(1.0);
-    (mu[LAG], mu[LAG_CONNECTION]) = (ratio, ratio);
-    mu[DECOUPLING] = decoupling.bound(1.5, 0.03);
-    mu[FAST_DECOUPLING] = mu[DECOUPLING];
-
-    let share = |rate: Rate| rate.hits / rate.trials.max(1.0);
-    let mut on = mu.map(|mu| mu < 0.9);
-    on[MODE] = true;
-    (on[LAG], on[LAG_CONNECTION]) = (lag.trials >= 40.0, lag.trials >= 40.0);
-    on[DECOUPLING] = mu[DECOUPLING] < 0.45;
-    on[FAST_DECOUPLING] = on[DECOUPLING];
-    // Coarse outputs: repeats are legitimate there.
-    on[SEEN] &= share(rates.usual) < 0.5;
+/// Slack and floors are the measured ones of the design: a population may shift its odds by
+/// these factors without anything being wrong.
+fn nulls(rates: &Rates, held_out: &HeldOut) -> [Null; TESTS] {
+    let on = |mu: f64| Null { mu, off: None };
+    let mut nulls = [on(1.0); TESTS];
+    nulls[SEEN] = Null {
+        mu: rates.seen.bound(1.5, 0.003),
+        // Coarse outputs: repeats are legitimate there.
+        off: (rates.usual.share() >= 0.5).then_some(Off::Coarse),
+    };
     let quantised = rates.usual_quantised.hits + rates.seen_quantised.hits;
-    on[SEEN_QUANTISED] &= quantised < 0.2 * rates.usual_quantised.trials;
-    // Only in a small closed vocabulary is a new value evidence.
-    on[VOCABULARY] = mu[VOCABULARY] < 0.1;
-    (mu, on)
-}
-
-/// On rows that the surrogate was not fitted to: the mean square-root likelihood ratio of the
-/// row before, and how often a random other row explains an output better.
-fn held_out(surrogate: &Surrogate, supported: &[bool], rows: &[(Sketch, usize)]) -> (Rate, Rate) {
-    let rows = &rows[(rows.len() as f64 * FITTED) as usize..];
-    let predicted: Vec<Vec<f64>> = rows
-        .iter()
-        .map(|(sketch, _)| surrogate.predict(sketch))
-        .collect();
-    let mut random = super::scales::Random::new(17);
-    let (mut lag, mut decoupling) = (Rate::default(), Rate::default());
-    for (i, (_, category)) in rows.iter().enumerate() {
-        if !supported[*category] {
-            continue;
-        }
-        let own = predicted[i][*category].ln();
-        let before = predicted[i.saturating_sub(1)][*category].ln() - own;
-        if before.abs() > 0.5 {
-            lag.hits += (before / 2.0).exp().min(20.0);
-            lag.trials += 1.0;
-        }
-        let other = predicted[random.below(rows.len())][*category].ln() - own;
-        if other.abs() > 0.5 {
-            decoupling.add(other > 0.0);
+    nulls[SEEN_QUANTISED] = Null {
+        mu: rates.seen_quantised.bound(2.5, 0.01),
+        off: (quantised >= 0.2 * rates.usual_quantised.trials).then_some(Off::Coarse),
+    };
+    nulls[NON_FINITE] = on(grow(rates.non_finite.share().max(1e-3), 2.0));
+    nulls[DETERMINISM] = determinism::null(rates.determinism);
+    nulls[DETERMINISM_CATEGORY] = determinism::null(rates.determinism_category);
+    nulls[VOCABULARY] = vocabulary::null(rates.vocabulary, rates.vocabulary_of_rare);
+    nulls[LAG] = lag::null(held_out.lag);
+    nulls[LAG_CONNECTION] = nulls[LAG];
+    nulls[DECOUPLING] = decoupling::null(held_out.decoupled, held_out.decoupling);
+    nulls[FAST_DECOUPLING] = nulls[DECOUPLING];
+    for test in [SEEN, SEEN_QUANTISED] {
+        if nulls[test].mu >= 0.9 {
+            nulls[test].off = Some(Off::Coarse);
         }
     }
-    (lag, decoupling)
+    nulls
+}
+
+/// What the tests that ask the surrogate say of rows that it was not fitted to.
+#[derive(Default)]
+struct HeldOut {
+    lag: Rate,
+    decoupled: Rate,
+    decoupling: Rate,
+}
+
+impl HeldOut {
+    fn of(surrogate: &Surrogate, supported: &[bool], rows: &[(Sketch, usize)]) -> Self {
+        let rows = &rows[(rows.len() as f64 * FITTED) as usize..];
+        let predicted: Vec<Vec<f64>> = rows
+            .iter()
+            .map(|(sketch, _)| surrogate.predict(sketch))
+            .collect();
+        let mut random = Random::new(17);
+        let mut found = HeldOut::default();
+        for (i, (_, category)) in rows.iter().enumerate() {
+            if !supported[*category] {
+                continue;
+            }
+            let before = &predicted[i.saturating_sub(1)];
+            if let Some(ratio) = lag::ratio(before, &predicted[i], *category) {
+                found.lag.hits += ratio;
+                found.lag.trials += 1.0;
+            }
+            let other = &predicted[random.below(rows.len())];
+            if let Some((decoupled, expected)) =
+                decoupling::compare(&predicted[i], other, *category, supported)
+            {
+                found.decoupled.add(decoupled);
+                found.decoupling.hits += f64::from(u8::from(decoupled)) / expected;
+                found.decoupling.trials += 1.0;
+            }
+        }
+        found
+    }
 }
 
 /// Latency as a line over the rows of a call, and the relative latency that health hardly beats.

@@ -4,6 +4,7 @@
 use super::rows::ValueKind;
 use super::scales::Random;
 use super::warmup::Warmup;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 /// Values or classes with a category of their own; the rest is "other".
@@ -20,7 +21,7 @@ const BINS: usize = 8;
 const DIRECTIONS: usize = 3;
 
 /// How an output becomes a category.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Categories {
     /// By its first number, as bits.
     Value(HashMap<u64, usize>),

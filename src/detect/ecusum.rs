@@ -6,6 +6,8 @@
 //! the evidence reaches `1 / alpha` by chance is at least `1 / alpha`. Source: Shin, Ramdas,
 //! Rinaldo, "E-detectors" (New England Journal of Statistics in Data Science, 2023).
 
+use serde::{Deserialize, Serialize};
+
 /// Bets: small ones for small shares, large ones for quick collapses.
 const BETS: [f64; 5] = [0.03, 0.1, 0.3, 0.6, 0.9];
 
@@ -55,8 +57,49 @@ impl ECusum {
     }
 }
 
+/// What a test expects in health.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Null {
+    /// Upper bound of the mean of `X`.
+    pub(super) mu: f64,
+    /// Why the test cannot be trusted on this model, if it cannot.
+    pub(super) off: Option<Off>,
+}
+
+/// Why a test switched itself off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Off {
+    /// Half of the outputs, or a fifth of their cells, come again in health.
+    Coarse,
+    /// Hardly any input came again while learning.
+    FewRepeats,
+    /// The model draws at random.
+    Stochastic,
+    /// New values are usual.
+    OpenVocabulary,
+    /// The inputs say too little of the outputs.
+    Unpredictable,
+    /// The outputs are no floats.
+    NotFloat,
+}
+
+impl Off {
+    /// In words.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Off::Coarse => "outputs repeat in health",
+            Off::FewRepeats => "hardly any input came again while learning",
+            Off::Stochastic => "the model draws at random",
+            Off::OpenVocabulary => "new values are usual",
+            Off::Unpredictable => "the inputs say too little of the outputs",
+            Off::NotFloat => "the outputs are no floats",
+        }
+    }
+}
+
 /// A learned rate: hits among trials.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Rate {
     pub(super) hits: f64,
     pub(super) trials: f64,
@@ -68,10 +111,19 @@ impl Rate {
         self.trials += 1.0;
     }
 
+    /// Whether there were enough trials to say anything.
+    pub(super) fn is_learned(self) -> bool {
+        self.trials >= 40.0
+    }
+
+    pub(super) fn share(self) -> f64 {
+        self.hits / self.trials.max(1.0)
+    }
+
     /// Upper bound of the rate, floored, its odds allowed to grow by `odds`. 1 with fewer than
     /// 40 trials: nothing was learned.
     pub(super) fn bound(self, odds: f64, floor: f64) -> f64 {
-        if self.trials < 40.0 {
+        if !self.is_learned() {
             return 1.0;
         }
         let p = self.hits / self.trials;

@@ -5,19 +5,21 @@ use super::scales::{Scales, Sketch};
 use crate::fingerprint::print_map::PrintMap;
 use std::collections::VecDeque;
 
-/// Inputs remembered: 24 bytes each in the map, 8 in the queue, about 3 MiB at the most.
+/// Inputs remembered: 24 to 28 bytes each in the map, 8 in the queue, about 3 MiB at the most.
 const MEMORY: usize = 65_536;
 /// Earlier calls that an input is compared with, and how many of them make it near.
 const CALLS: usize = 8;
 const ENOUGH: usize = 2;
 
 /// What the gate says of one row.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Pass {
     /// The input is new.
     pub(super) novel: bool,
     /// The reply to a repeated input is not its first one; `None` for a new input.
     pub(super) changed: Option<bool>,
+    /// Both replies as one number each, the first one first, where they differ.
+    pub(super) change: Option<(f32, f32)>,
     /// The same of its category.
     pub(super) category_changed: Option<bool>,
 }
@@ -26,6 +28,8 @@ pub(super) struct Pass {
 struct First {
     /// Exact fingerprint of the first finite reply.
     output: Option<u32>,
+    /// The same as one number.
+    along: f32,
     /// Its category.
     category: Option<u8>,
 }
@@ -40,28 +44,38 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// Looks the input up and remembers it with its reply. `output` is `None` for a reply that
-    /// is not finite.
+    /// Looks the input up and remembers it with its reply, which is `along` as one number.
+    /// `output` is `None` for a reply that is not finite.
     pub(super) fn pass(
         &mut self,
         input: u64,
         output: Option<u64>,
+        along: f32,
         category: Option<usize>,
     ) -> Pass {
         // Half of a fingerprint is enough to tell two replies to one input apart.
         let output = output.map(|print| print as u32);
         let category = category.map(|c| c as u8);
         if let Some(first) = self.known.get_mut(&input) {
+            let changed = first.output.zip(output).map(|(a, b)| a != b);
             let pass = Pass {
                 novel: false,
-                changed: first.output.zip(output).map(|(a, b)| a != b),
+                changed,
+                change: (changed == Some(true)).then_some((first.along, along)),
                 category_changed: first.category.zip(category).map(|(a, b)| a != b),
             };
-            first.output = first.output.or(output);
+            if first.output.is_none() {
+                (first.output, first.along) = (output, along);
+            }
             first.category = first.category.or(category);
             return pass;
         }
-        self.known.insert(input, First { output, category });
+        let first = First {
+            output,
+            along,
+            category,
+        };
+        self.known.insert(input, first);
         self.order.push_back(input);
         if self.order.len() > MEMORY
             && let Some(oldest) = self.order.pop_front()
@@ -100,27 +114,28 @@ mod tests {
     #[test]
     fn forgets_the_oldest_first() {
         let mut gate = Gate::default();
-        assert!(gate.pass(7, None, None).novel && !gate.pass(7, None, None).novel);
+        assert!(gate.pass(7, None, 0.0, None).novel && !gate.pass(7, None, 0.0, None).novel);
         for input in 0..MEMORY as u64 {
-            gate.pass(1_000 + input, Some(1), None);
+            gate.pass(1_000 + input, Some(1), 0.0, None);
         }
-        assert!(gate.pass(7, None, None).novel);
+        assert!(gate.pass(7, None, 0.0, None).novel);
         assert_eq!(gate.known.len(), MEMORY);
     }
 
     #[test]
     fn a_repeat_is_compared_with_the_first_finite_reply() {
         let mut gate = Gate::default();
-        gate.pass(1, None, None);
-        assert_eq!(gate.pass(1, Some(5), Some(2)).changed, None);
+        gate.pass(1, None, 0.0, None);
+        assert_eq!(gate.pass(1, Some(5), 0.5, Some(2)).changed, None);
         assert_eq!(
-            gate.pass(1, Some(6), Some(2)),
+            gate.pass(1, Some(6), 0.6, Some(2)),
             Pass {
                 novel: false,
                 changed: Some(true),
+                change: Some((0.5, 0.6)),
                 category_changed: Some(false)
             }
         );
-        assert_eq!(gate.pass(1, Some(5), None).changed, Some(false));
+        assert_eq!(gate.pass(1, Some(5), 0.5, None).changed, Some(false));
     }
 }

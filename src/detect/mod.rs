@@ -14,21 +14,29 @@ mod category;
 mod cause;
 mod cold;
 mod constant;
+mod decoupling;
+mod determinism;
 mod ecusum;
+mod familiar;
 mod gate;
 mod input;
+mod lag;
+mod mode;
 mod non_finite;
 mod recent;
 pub mod rows;
 mod scales;
 mod seen;
+mod segment;
 mod spread;
 mod surrogate;
 mod verdict;
+mod vocabulary;
 mod warmup;
 mod watch;
 
 pub use constant::Prior;
+pub use ecusum::Off;
 pub use verdict::Verdict;
 
 use crate::alert::Level;
@@ -39,7 +47,7 @@ use category::Categories;
 use cold::Cold;
 use gate::Gate;
 use rows::{CallRows, SKETCH};
-use scales::{Scales, Sketch};
+use scales::{Scales, Sketch, along};
 use seen::Seen;
 use warmup::Warmup;
 use watch::{CallFacts, Row, Watch};
@@ -166,9 +174,11 @@ impl Detector {
         let category = categories
             .filter(|_| finite)
             .map(|c| c.of(values, call.outputs.argmax[i]));
+        let along = along(values);
+        let reply = finite.then_some(exact);
         let pass = self
             .gate
-            .pass(call.inputs.effective[i], finite.then_some(exact), category);
+            .pass(call.inputs.effective[i], reply, along as f32, category);
         let mut sketch = [0.0; SKETCH];
         let mut scored = pass.novel && finite;
         let (mut quantised, mut sight) = (exact, None);
@@ -206,6 +216,7 @@ impl Detector {
             new_value,
             exact,
             quantised,
+            along,
             category,
             sketch,
         }
@@ -224,8 +235,8 @@ impl Detector {
         }
         match &mut self.phase {
             Phase::Ready(state) => {
-                let (_, baseline, watch) = &mut **state;
-                watch.observe(baseline, rows, facts);
+                let (scales, baseline, watch) = &mut **state;
+                watch.observe(scales, baseline, rows, facts);
             }
             Phase::First(warmup) => {
                 warm(warmup, call, rows, facts);
@@ -294,17 +305,17 @@ impl Detector {
     }
 
     fn watched(&self, baseline: &Baseline, watch: &Watch) -> Verdict {
-        if let Some(incident) = &watch.incident {
+        if let Some(incident) = watch.incident() {
             return Verdict {
                 level: Level::Damning,
-                kind: Some(incident.kind),
-                confidence: if incident.vague {
+                kind: Some(incident.named.kind),
+                confidence: if incident.named.vague {
                     0.99
                 } else {
                     1.0 - 1.0 / self.limit
                 },
                 onset_row: Some(incident.onset_row),
-                evidence: incident.evidence.clone(),
+                evidence: incident.named.evidence.clone(),
             };
         }
         // An alarm from before the baseline stands until its evidence has gone.
@@ -328,11 +339,15 @@ impl Detector {
         )
     }
 
-    /// Each test, and whether it can be trusted on this model; empty before the baseline stands.
+    /// Each test, and why it cannot be trusted on this model, if so; empty before the baseline
+    /// stands.
     #[must_use]
-    pub fn tests(&self) -> Vec<(&'static str, bool)> {
+    pub fn tests(&self) -> Vec<(&'static str, Option<Off>)> {
         match &self.phase {
-            Phase::Ready(state) => NAMES.into_iter().zip(state.1.on).collect(),
+            Phase::Ready(state) => {
+                let offs = state.1.nulls.iter().map(|null| null.off);
+                NAMES.into_iter().zip(offs).collect()
+            }
             Phase::First(_) | Phase::Second(_) => Vec::new(),
         }
     }
@@ -377,13 +392,16 @@ fn count(rates: &mut Rates, scales: &Scales, rows: &[Row]) {
         if let Some(sight) = row.sight {
             rates.seen.add(sight.exact);
             rates.seen_quantised.add(sight.quantised);
-            rates.usual.add(scales.usual.contains(&row.exact));
+            rates.usual.add(sight.usual);
             rates
                 .usual_quantised
                 .add(scales.usual_quantised.contains(&row.quantised));
         }
         if let Some(new_value) = row.new_value {
             rates.vocabulary.add(new_value);
+            if row.exact != scales.commonest {
+                rates.vocabulary_of_rare.add(new_value);
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::rows::{SKETCH, ValueKind};
 use super::warmup::Warmup;
+use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 
 /// Rows farther from each other than all but this share of random pairs are not near.
@@ -20,16 +21,20 @@ const LANES: usize = 16;
 pub(super) type Sketch = [f32; SKETCH];
 
 /// Learned scales of one series.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Scales {
     mean: Vec<f32>,
     deviation: Vec<f32>,
     /// Inputs nearer than this are no evidence.
     near: f32,
     steps: Vec<f64>,
+    /// Standard deviation of [`along`] over the outputs; 0 if they are no floats.
+    pub(super) deviation_along: f64,
     /// Exact outputs, and quantised ones, that came at least twice: usual, and no evidence.
     pub(super) usual: HashSet<u64>,
     pub(super) usual_quantised: HashSet<u64>,
+    /// The output that came most often.
+    pub(super) commonest: u64,
 }
 
 impl Scales {
@@ -47,8 +52,10 @@ impl Scales {
             deviation,
             near: 0.0,
             steps: steps(warmup, kind),
+            deviation_along: deviation_along(warmup, kind),
             usual: HashSet::new(),
             usual_quantised: HashSet::new(),
+            commonest: commonest(warmup),
         };
         scales.near = scales.near_radius(warmup);
         scales.usual = twice((0..n).map(|i| warmup.exact(i)));
@@ -152,10 +159,37 @@ fn steps(warmup: &Warmup, kind: ValueKind) -> Vec<f64> {
         .collect()
 }
 
-fn deviation(values: &[f64]) -> f64 {
+fn deviation_along(warmup: &Warmup, kind: ValueKind) -> f64 {
+    if kind != ValueKind::Float {
+        return 0.0;
+    }
+    let along: Vec<f64> = (0..warmup.len()).map(|i| along(warmup.values(i))).collect();
+    deviation(&along)
+}
+
+/// An output as one number: its columns along a fixed direction.
+pub(super) fn along(values: &[f64]) -> f64 {
+    let directions = (0_u32..).map(|column| 1.0 + 0.5 * f64::from(column * 7 % 11));
+    let signs = (0_u32..).map(|column| if column * 5 % 3 == 1 { -1.0 } else { 1.0 });
+    let weighted = values.iter().zip(directions).zip(signs);
+    weighted
+        .map(|((value, weight), sign)| value * weight * sign)
+        .sum()
+}
+
+pub(super) fn deviation(values: &[f64]) -> f64 {
     let n = values.len().max(1) as f64;
     let mean = values.iter().sum::<f64>() / n;
     (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt()
+}
+
+fn commonest(warmup: &Warmup) -> u64 {
+    let mut counts: HashMap<u64, u32> = HashMap::new();
+    for i in 0..warmup.len() {
+        *counts.entry(warmup.exact(i)).or_insert(0) += 1;
+    }
+    let most = counts.into_iter().max_by_key(|(print, n)| (*n, *print));
+    most.map_or(0, |(print, _)| print)
 }
 
 fn twice(prints: impl Iterator<Item = u64>) -> HashSet<u64> {
@@ -193,11 +227,13 @@ impl Random {
         (self.next() % n.max(1) as u64) as usize
     }
 
+    /// Uniform in `[0, 1)`.
+    pub(super) fn unit(&mut self) -> f64 {
+        self.next() as f64 / (1_u64 << 53) as f64
+    }
+
     /// Standard normal, by the sum of twelve uniforms.
     pub(super) fn normal(&mut self) -> f64 {
-        (0..12)
-            .map(|_| self.next() as f64 / (1_u64 << 53) as f64)
-            .sum::<f64>()
-            - 6.0
+        (0..12).map(|_| self.unit()).sum::<f64>() - 6.0
     }
 }

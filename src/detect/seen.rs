@@ -19,6 +19,8 @@ pub(super) struct Sight {
     pub(super) quantised: bool,
     /// The exact one came in this very call.
     pub(super) in_call: bool,
+    /// The exact one came twice in the warm-up.
+    pub(super) usual: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -50,9 +52,10 @@ impl Seen {
         quantised: u64,
         call: u64,
     ) -> Sight {
-        let seen_exact =
-            !scales.usual.contains(&exact) && self.elsewhere(scales, self.exact.get(&exact), input);
+        let usual = scales.usual.contains(&exact);
+        let seen_exact = !usual && self.elsewhere(scales, self.exact.get(&exact), input);
         let sight = Sight {
+            usual,
             exact: seen_exact,
             quantised: !scales.usual_quantised.contains(&quantised)
                 && self.elsewhere(scales, self.quantised.get(&quantised), input),

@@ -7,6 +7,7 @@
 
 use super::rows::SKETCH;
 use super::scales::{Random, Sketch};
+use serde::{Deserialize, Serialize};
 
 const HIDDEN: usize = 64;
 const BLOCK: usize = 16;
@@ -27,11 +28,11 @@ pub(super) const FITTED: f64 = 0.6;
 type Row = [f32; MOST];
 
 /// Predicts categories.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Surrogate {
     /// Blocks of random directions that fit into registers, a row for each column of the sketch.
-    hidden: Vec<[[f32; BLOCK]; SKETCH]>,
-    bias: [f32; HIDDEN],
+    hidden: Vec<Vec<[f32; BLOCK]>>,
+    bias: Vec<f32>,
     /// A row for each feature.
     weights: Vec<Row>,
     temperature: f32,
@@ -52,12 +53,12 @@ impl Surrogate {
         let mut surrogate = Surrogate {
             hidden: (0..HIDDEN / BLOCK)
                 .map(|_| {
-                    std::array::from_fn(|_| {
-                        std::array::from_fn(|_| (random.normal() * spread) as f32)
-                    })
+                    (0..SKETCH)
+                        .map(|_| std::array::from_fn(|_| (random.normal() * spread) as f32))
+                        .collect()
                 })
                 .collect(),
-            bias: std::array::from_fn(|_| random.normal() as f32),
+            bias: (0..HIDDEN).map(|_| random.normal() as f32).collect(),
             weights: vec![[0.0; MOST]; FEATURES],
             temperature: 1.0,
             prior: counts.iter().map(|count| count / total).collect(),

@@ -25,8 +25,11 @@ pub fn run(files: &[PathBuf]) {
 
 struct Stream {
     meta: Value,
-    arrays: HashMap<String, (Vec<usize>, Vec<u8>)>,
+    arrays: HashMap<String, Array>,
 }
+
+/// Shape, little-endian bytes, and the kind as numpy writes it: `f`, `i`, `b` or `S`.
+struct Array(Vec<usize>, Vec<u8>, char);
 
 impl Stream {
     fn read(path: &Path) -> Stream {
@@ -43,14 +46,17 @@ impl Stream {
                 .iter()
                 .map(|n| n.as_u64().expect("a size") as usize)
                 .collect();
-            let size: usize = array["dtype"].as_str().expect("a type")[2..]
-                .parse()
-                .expect("a size");
+            let dtype = array["dtype"].as_str().expect("a type");
+            let size: usize = dtype[2..].parse().expect("a size");
             let start = array["offset"].as_u64().expect("an offset") as usize;
             let end = start + size * shape.iter().product::<usize>();
             arrays.insert(
                 array["name"].as_str().expect("a name").to_owned(),
-                (shape, data[start..end].to_vec()),
+                Array(
+                    shape,
+                    data[start..end].to_vec(),
+                    dtype.as_bytes()[1].into(),
+                ),
             );
         }
         Stream {
@@ -109,7 +115,9 @@ fn judge(stream: &Stream) -> Value {
         spent += began.elapsed();
         assert_eq!(outcome.skipped, None);
         for step in outcome.transitions {
-            found.push(json!({"row": end - 1, "to": step.to, "kind": step.kind, "firing": step.to == State::Firing}));
+            let firing = step.to == State::Firing;
+            let evidence = firing.then(|| evidence(&analyzer));
+            found.push(json!({"row": end - 1, "to": step.to, "kind": step.kind, "firing": firing, "evidence": evidence}));
         }
         // The name may become better with more rows.
         if start % 4096 < end - start || end == rows {
@@ -127,17 +135,30 @@ fn judge(stream: &Stream) -> Value {
     json!({"meta": stream.meta, "rows": rows, "us_per_row": spent.as_secs_f64() * 1e6 / rows as f64, "found": found})
 }
 
+fn evidence(analyzer: &Analyzer) -> Vec<String> {
+    let firing = |s: &flatline::report::Series| s.state == State::Firing;
+    let series = analyzer.report(0).series.into_iter().find(firing);
+    series.map(|s| s.evidence).unwrap_or_default()
+}
+
 fn exchange(stream: &Stream, start: usize, end: usize) -> Exchange {
     let rows = end - start;
     let (inputs, outputs) = (stream.width("X"), stream.width("Y"));
     let x = &stream.bytes("X")[4 * inputs * start..4 * inputs * end];
     let size = stream.bytes("Y").len() / stream.arrays["Y"].0.iter().product::<usize>();
     let y = &stream.bytes("Y")[size * outputs * start..size * outputs * end];
-    let float = if size == 8 {
-        DataType::DtInt64
-    } else {
-        DataType::DtFloat
+    let dtype = match (stream.arrays["Y"].2, size) {
+        ('S', _) => DataType::DtString,
+        ('i', 8) => DataType::DtInt64,
+        ('f', 8) => DataType::DtDouble,
+        _ => DataType::DtFloat,
     };
+    let mut replied = tensor(dtype, rows, outputs, y);
+    if dtype == DataType::DtString {
+        let text = |bytes: &[u8]| bytes.split(|b| *b == 0).next().unwrap_or(&[]).to_vec();
+        replied.tensor_content = Vec::new().into();
+        replied.string_val = y.chunks(size).map(|bytes| text(bytes).into()).collect();
+    }
     let version = i64::from(stream.bytes("ver")[start] as i8);
     let spec = |version| {
         Some(ModelSpec {
@@ -153,7 +174,7 @@ fn exchange(stream: &Stream, start: usize, end: usize) -> Exchange {
     };
     let response = PredictResponse {
         model_spec: spec(Some(model_spec::VersionChoice::Version(version))),
-        outputs: [("y".to_owned(), tensor(float, rows, outputs, y))].into(),
+        outputs: [("y".to_owned(), replied)].into(),
     };
     let latency = f64::from(stream.f32("lat", start)) * 1e6;
     Exchange {
