@@ -45,7 +45,7 @@ impl Cold {
         self.recent.observe(row, outputs.exact[i], values);
         if learning || self.constant.is_firing() {
             self.constant
-                .observe(&self.recent, outputs.kind, outputs.width);
+                .observe(&self.recent, call.call, outputs.kind, outputs.width);
         }
         if learning {
             self.spread.observe(&self.recent, values, outputs.kind);

@@ -3,10 +3,11 @@
 //! Under health a run of `r` equal outputs of share `q` has probability `q^r`. The share is that
 //! before the run, one success and one failure added, and its odds may have grown threefold
 //! meanwhile (a shift of the traffic): `g(q) = 3q / (1 + 2q)`. Firing needs `q^r <= 1e-7`, and a
-//! run that no sorted traffic makes: longer where the output can take few values.
+//! run that no sorted traffic makes: longer where the output can take few values. `r` counts at
+//! most four rows of a call, because its rows may resemble each other.
 
 use super::Verdict;
-use super::recent::Recent;
+use super::recent::{MOST_OUTPUTS, Recent};
 use super::rows::ValueKind;
 use crate::alert::Level;
 use crate::report::Kind;
@@ -23,8 +24,12 @@ const SHORTEST_COARSE: u64 = 150;
 /// The same before anything else was ever seen: a float vector, a scalar or class.
 const COLD: u64 = 64;
 const COLD_COARSE: u64 = 2000;
-/// Outputs with fewer values than this in their history are coarse.
+/// Outputs with fewer values than this in their history are coarse, and so are those with fewer
+/// values a row.
 const FEW: usize = 64;
+const FEW_A_ROW: f64 = 0.2;
+/// Rows of one call that count, at the most.
+const UNITS: u64 = 4;
 /// Scored rows before a history says anything.
 const HISTORY: u64 = 200;
 /// Rows that a prior counts for, at the most.
@@ -51,6 +56,10 @@ pub(super) struct Constant {
     prior: Option<Prior>,
     output: u64,
     run: u64,
+    /// The same with at most four rows of a call.
+    units: u64,
+    /// The call of the newest row, and rows of it that counted.
+    call: (u64, u64),
     since_row: u64,
     /// Rows and equal outputs before the run.
     before: (u64, u64),
@@ -73,18 +82,19 @@ impl Constant {
         (rows >= HISTORY).then(|| Prior {
             rows,
             top_share: recent.top_share(),
-            coarse: self.coarse,
+            coarse: (recent.older_outputs() as f64) < FEW_A_ROW * rows.min(MOST_OUTPUTS) as f64,
         })
     }
 
-    /// Takes the newest row of `recent`.
-    pub(super) fn observe(&mut self, recent: &Recent, kind: ValueKind, width: usize) {
+    /// Takes the newest row of `recent`, which came with `call`.
+    pub(super) fn observe(&mut self, recent: &Recent, call: u64, kind: ValueKind, width: usize) {
         let Some(newest) = recent.newest().next() else {
             return;
         };
         if self.run > 0 && newest.output == self.output {
             self.run += 1;
         } else {
+            (self.units, self.call) = (0, (call, 0));
             self.before = recent.before(1, newest.output);
             (self.output, self.run, self.since_row) = (newest.output, 1, newest.row);
             let few = self.before.0 >= HISTORY && recent.older_outputs() < FEW;
@@ -99,6 +109,13 @@ impl Constant {
                 );
                 self.coarse = prior.coarse && prior.top_share > RARE;
             }
+        }
+        if self.call.0 != call {
+            self.call = (call, 0);
+        }
+        if self.call.1 < UNITS {
+            self.call.1 += 1;
+            self.units += 1;
         }
         let verdict = self.judge();
         if verdict.level == Level::Damning {
@@ -132,12 +149,13 @@ impl Constant {
         let (rows, same) = self.before;
         let share = ((same + 1) as f64 / (rows + 2) as f64).max(LEAST_SHARE);
         let share = ODDS * share / (1.0 + (ODDS - 1.0) * share);
-        let strength = -(self.run as f64) * share.ln();
+        let strength = -(self.units as f64) * share.ln();
         let shortest = match (rows < HISTORY, self.coarse) {
             (true, true) => COLD_COARSE,
             (true, false) => COLD,
-            (false, true) => SHORTEST_COARSE,
-            (false, false) => SHORTEST,
+            // The version before says how often its commonest output comes.
+            (false, true) if self.prior.is_none() => SHORTEST_COARSE,
+            (false, _) => SHORTEST,
         };
         let damning = strength >= ENOUGH && self.run >= shortest;
         if !damning && (strength < ENOUGH / 2.0 || self.run * 2 < shortest) {

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 const CENTRES: usize = 32;
 const ROUNDS: usize = 3;
 /// Rows that the centres are learned from; the others give the reach.
-const LEARNED: usize = 1024;
+const LEARNED: usize = 512;
+const HELD_OUT: usize = 1024;
 const QUANTILE: f64 = 0.995;
 /// Room beyond the quantile.
 const SLACK: f32 = 1.1;
@@ -36,7 +37,11 @@ impl Familiar {
         for _ in 0..ROUNDS {
             familiar.move_centres(learned);
         }
-        let mut distances: Vec<f32> = held_out.iter().map(|row| familiar.nearest(row).1).collect();
+        let mut distances: Vec<f32> = held_out
+            .iter()
+            .take(HELD_OUT)
+            .map(|row| familiar.nearest(row).1)
+            .collect();
         distances.sort_by(f32::total_cmp);
         let at = (distances.len() as f64 * QUANTILE) as usize;
         if let Some(reach) = distances.get(at) {
@@ -47,7 +52,8 @@ impl Familiar {
 
     /// Whether the surrogate can be asked about this input.
     pub(super) fn knows(&self, row: &Sketch) -> bool {
-        self.nearest(row).1 <= self.reach
+        let near = |centre: &Vec<f32>| distance(centre, row) <= self.reach;
+        self.centres.iter().any(near)
     }
 
     fn nearest(&self, row: &Sketch) -> (usize, f32) {

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 pub(super) const LOOK_BACK: usize = 256;
 
 /// Distinct older outputs that are counted one by one; the rest counts as "other".
-const MOST_OUTPUTS: usize = 8192;
+pub(super) const MOST_OUTPUTS: u64 = 8192;
 
 /// One scored row.
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ impl Recent {
             && let Some(oldest) = self.rows.pop_front()
         {
             self.older_rows += 1;
-            if self.older.len() < MOST_OUTPUTS || self.older.contains_key(&oldest.output) {
+            if (self.older.len() as u64) < MOST_OUTPUTS || self.older.contains_key(&oldest.output) {
                 *self.older.entry(oldest.output).or_insert(0) += 1;
             }
         }

@@ -16,7 +16,7 @@ use super::segment::Segment;
 use std::collections::VecDeque;
 
 /// A call is cut into at most this many units: its rows are independent only given their inputs.
-const BLOCKS: usize = 4;
+const BLOCKS: usize = 8;
 /// Rows kept to name the cause from.
 const HISTORY: usize = 1500;
 /// Scored rows after an alarm at which it is named again, and from then on at each doubling.

@@ -29,6 +29,8 @@ const VARIED: f64 = 0.6;
 const FEW: usize = 6;
 /// With fewer rows since the onset than this, a part and all look alike.
 const HASTY: usize = 12;
+/// Newest rows that are looked at for equal neighbours.
+const LATEST: usize = 40;
 /// Equal outputs in a row that are no part of the traffic.
 const RUN: usize = 5;
 /// A change of replies that follows the first reply this closely pulls all of them to one point.
@@ -75,14 +77,16 @@ fn is_early(scored: &[&Seat], kind: Kind) -> bool {
     if scored.len() < HASTY && !matches!(kind, Kind::Lagged | Kind::NonFinite) {
         return true;
     }
-    let of_last = scored.iter().filter(|seat| seat.call == last).count();
-    let repeats_elsewhere = scored.iter().any(|seat| seat.repeats && !seat.in_call);
-    matches!(
+    let Some(newest) = scored.last() else {
+        return false;
+    };
+    let mut equal = scored.iter().filter(|seat| seat.exact == newest.exact);
+    let rows = equal.clone().count();
+    let unsure = matches!(
         kind,
         Kind::Constant | Kind::Partial | Kind::CacheLike | Kind::NearConstant
-    ) && of_last > 1
-        && !repeats_elsewhere
-        && scored.iter().any(|seat| seat.in_call)
+    );
+    unsure && rows > 1 && equal.all(|seat| seat.call == newest.call)
 }
 
 fn kind(seats: &[&Seat], scored: &[&Seat], scene: &Scene<'_>) -> (Kind, bool) {
@@ -97,7 +101,7 @@ fn kind(seats: &[&Seat], scored: &[&Seat], scene: &Scene<'_>) -> (Kind, bool) {
     if lagged(scored, scene) {
         return (Kind::Lagged, false);
     }
-    if rows_equal(scored) {
+    if rows_equal(scored) || rows_equal(&scored[scored.len().saturating_sub(LATEST)..]) {
         return (Kind::RowsEqual, false);
     }
     if let Some(kind) = one_value(scored, scene) {
