@@ -61,7 +61,7 @@ pub(super) struct Rates {
 }
 
 /// A frozen baseline.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Baseline {
     pub(super) categories: Categories,
     pub(super) surrogate: Surrogate,
@@ -115,6 +115,17 @@ impl Baseline {
             latency,
             fast,
         }
+    }
+
+    /// Whether all parts have the sizes that are looked up.
+    pub(super) fn fits(&self) -> bool {
+        let categories = self.categories.count();
+        self.supported.len() == categories
+            && self.floors.len() == categories
+            && self.categories.fits()
+            && self.surrogate.fits(categories)
+            && self.familiar.fits()
+            && self.regions.fits(categories)
     }
 
     /// Whether a test can be trusted on this model.

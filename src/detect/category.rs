@@ -21,7 +21,7 @@ const BINS: usize = 8;
 const DIRECTIONS: usize = 3;
 
 /// How an output becomes a category.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Categories {
     /// By its first number, as bits.
     Value(HashMap<u64, usize>),
@@ -66,6 +66,23 @@ impl Categories {
             Categories::Argmax(map) => map.len() + 1,
             Categories::Bins { masses, edges } => masses.len() + edges.len() + 1,
             Categories::Signs { .. } => 1 << DIRECTIONS,
+        }
+    }
+
+    /// Whether no output can get a category beyond [`Self::count`].
+    pub(super) fn fits(&self) -> bool {
+        match self {
+            Categories::Value(map) => map.len() <= OWN && map.values().all(|c| *c < map.len()),
+            Categories::Argmax(map) => map.len() <= OWN && map.values().all(|c| *c < map.len()),
+            Categories::Bins { masses, edges } => {
+                masses.len() <= MASSES
+                    && edges.len() < BINS
+                    && masses.values().all(|c| *c < masses.len())
+            }
+            Categories::Signs {
+                directions,
+                medians,
+            } => directions.len() == DIRECTIONS && medians.len() == DIRECTIONS,
         }
     }
 

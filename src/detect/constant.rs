@@ -11,6 +11,7 @@ use super::recent::{MOST_OUTPUTS, Recent};
 use super::rows::ValueKind;
 use crate::alert::Level;
 use crate::report::Kind;
+use serde::{Deserialize, Serialize};
 
 /// `ln(1e7)`: one false alarm in ten million starts of a run.
 const ENOUGH: f64 = 16.1;
@@ -40,7 +41,7 @@ const RARE: f64 = 0.02;
 const OVER: usize = 64;
 
 /// What the version before says of this output.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Prior {
     /// Its scored rows.
     pub rows: u64,

@@ -19,7 +19,7 @@ const QUANTILE: f64 = 0.995;
 const SLACK: f32 = 1.1;
 
 /// Where the warm-up's inputs were.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Familiar {
     centres: Vec<Vec<f32>>,
     /// Squared distance within which an input is familiar.
@@ -48,6 +48,11 @@ impl Familiar {
             familiar.reach = reach * SLACK * SLACK;
         }
         familiar
+    }
+
+    /// Whether all parts have the sizes that are looked up.
+    pub(super) fn fits(&self) -> bool {
+        self.centres.iter().all(|centre| centre.len() == SKETCH)
     }
 
     /// Whether the surrogate can be asked about this input.

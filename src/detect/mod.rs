@@ -23,8 +23,10 @@ mod input;
 mod lag;
 mod mode;
 mod non_finite;
+mod phase;
 mod recent;
 pub mod rows;
+mod saved;
 mod scales;
 mod seen;
 mod segment;
@@ -37,28 +39,23 @@ mod watch;
 
 pub use constant::Prior;
 pub use ecusum::Off;
-pub use verdict::Verdict;
+pub use saved::{Damaged, Saved};
+pub use verdict::{Extent, Verdict};
 
 use crate::alert::Level;
 use crate::fingerprint::print_map::PrintSet;
 use crate::report::Kind;
-use baseline::{Baseline, NAMES, Rates};
-use category::Categories;
+use baseline::{Baseline, NAMES};
 use cold::Cold;
 use gate::Gate;
+use phase::{Phase, Ready};
 use rows::{CallRows, SKETCH};
-use scales::{Scales, Sketch, along};
+use scales::{Sketch, along};
 use seen::Seen;
-use warmup::Warmup;
 use watch::{CallFacts, Row, Watch};
 
-/// Scored rows that teach scales, and those after them that teach rates.
-const SCALES: usize = 1024;
-const RATES: usize = 2048;
 /// Distinct outputs remembered as the vocabulary.
 const VOCABULARY: usize = 8192;
-/// Class scores sum to 1 but for this.
-const SIMPLEX: f64 = 1e-3;
 
 /// What the user sets.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -83,6 +80,17 @@ impl Settings {
     }
 }
 
+/// How far a detector has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Learned {
+    /// Not all of the rows that a baseline needs were seen.
+    Learning,
+    /// The tests run.
+    Ready,
+    /// The tests run on what an earlier process learned.
+    Restored,
+}
+
 /// The detector of one series: model, version, signature and output tensor.
 #[derive(Debug)]
 pub struct Detector {
@@ -101,16 +109,6 @@ pub struct Detector {
     sick: bool,
 }
 
-#[derive(Debug)]
-enum Phase {
-    /// Learns scales.
-    First(Warmup),
-    /// Learns rates.
-    Second(Box<(Warmup, Scales, Categories, Rates)>),
-    /// Watches.
-    Ready(Box<(Scales, Baseline, Watch)>),
-}
-
 impl Detector {
     /// A detector that has seen nothing of this version. `prior` is what the version before says
     /// of this output.
@@ -125,9 +123,51 @@ impl Detector {
             seen: Seen::default(),
             vocabulary: PrintSet::default(),
             cold: Cold::new(prior),
-            phase: Phase::First(Warmup::default()),
+            phase: Phase::default(),
             columns: usize::MAX,
             sick: false,
+        }
+    }
+
+    /// A detector that goes on where an earlier process ended, as far as it had learned.
+    #[must_use]
+    pub fn restore(settings: Settings, saved: Saved) -> Self {
+        let mut detector = Detector::new(settings, saved.prior);
+        detector.columns = saved.columns;
+        detector.vocabulary = saved.vocabulary.into_iter().collect();
+        detector.scored = phase::LEARNED;
+        let watch = Watch::new(&saved.baseline, detector.limit);
+        detector.phase = Phase::Ready(Box::new(Ready {
+            watch,
+            scales: saved.scales,
+            baseline: saved.baseline,
+            restored: true,
+        }));
+        detector
+    }
+
+    /// What a later process needs to go on; `None` before the baseline stands.
+    #[must_use]
+    pub fn save(&self) -> Option<Saved> {
+        let Phase::Ready(ready) = &self.phase else {
+            return None;
+        };
+        Some(Saved {
+            columns: self.columns,
+            scales: ready.scales.clone(),
+            baseline: ready.baseline.clone(),
+            vocabulary: self.vocabulary.iter().copied().collect(),
+            prior: self.cold.prior(),
+        })
+    }
+
+    /// Whether the baseline stands, and whether an earlier process learned it.
+    #[must_use]
+    pub fn baseline(&self) -> Learned {
+        match &self.phase {
+            Phase::First(_) | Phase::Second(_) => Learned::Learning,
+            Phase::Ready(ready) if ready.restored => Learned::Restored,
+            Phase::Ready(_) => Learned::Ready,
         }
     }
 
@@ -154,7 +194,7 @@ impl Detector {
     /// A row of another width is another thing: what was learned does not fit it.
     fn begin_anew(&mut self, columns: usize) {
         self.columns = columns;
-        self.phase = Phase::First(Warmup::default());
+        self.phase = Phase::default();
         self.seen = Seen::default();
         self.scored = 0;
     }
@@ -168,8 +208,8 @@ impl Detector {
         let raw_sketch = &call.inputs.sketch[i * SKETCH..(i + 1) * SKETCH];
         let (scales, categories) = match &self.phase {
             Phase::First(_) => (None, None),
-            Phase::Second(state) => (Some(&state.1), Some(&state.2)),
-            Phase::Ready(state) => (Some(&state.0), Some(&state.1.categories)),
+            Phase::Second(state) => (Some(&state.scales), Some(&state.categories)),
+            Phase::Ready(state) => (Some(&state.scales), Some(&state.baseline.categories)),
         };
         let category = categories
             .filter(|_| finite)
@@ -235,66 +275,24 @@ impl Detector {
         }
         match &mut self.phase {
             Phase::Ready(state) => {
-                let (scales, baseline, watch) = &mut **state;
-                watch.observe(scales, baseline, rows, facts);
+                state
+                    .watch
+                    .observe(&state.scales, &state.baseline, rows, &call.inputs, facts);
             }
-            Phase::First(warmup) => {
-                warm(warmup, call, rows, facts);
-                if self.scored >= SCALES {
-                    self.end_first(call);
-                }
-            }
-            Phase::Second(state) => {
-                let (warmup, scales, _, rates) = &mut **state;
-                warm(warmup, call, rows, facts);
-                count(rates, scales, rows);
-                if self.scored >= SCALES + RATES {
-                    self.end_second();
+            phase => {
+                phase.learn(call, rows, facts);
+                if let Some(filled) = phase.advance(call, self.scored, self.limit) {
+                    self.seen = filled;
                 }
             }
         }
-    }
-
-    fn end_first(&mut self, call: &CallRows) {
-        let Phase::First(warmup) =
-            std::mem::replace(&mut self.phase, Phase::First(Warmup::default()))
-        else {
-            return;
-        };
-        let kind = call.outputs.kind;
-        let scales = Scales::learn(&warmup, kind);
-        let scores = call
-            .outputs
-            .simplex_error
-            .is_some_and(|error| error < SIMPLEX);
-        let categories = Categories::learn(&warmup, kind, scores);
-        // The window is filled, so that its rates are those of a full one.
-        self.seen = Seen::default();
-        for i in 0..warmup.len() {
-            let sketch = scales.standard(warmup.sketch(i));
-            let quantised = scales.quantised(warmup.values(i));
-            self.seen
-                .observe(&scales, &sketch, warmup.exact(i), quantised, u64::MAX);
-        }
-        self.phase = Phase::Second(Box::new((warmup, scales, categories, Rates::default())));
-    }
-
-    fn end_second(&mut self) {
-        let empty = Phase::First(Warmup::default());
-        let Phase::Second(state) = std::mem::replace(&mut self.phase, empty) else {
-            return;
-        };
-        let (warmup, scales, categories, rates) = *state;
-        let baseline = Baseline::learn(&warmup, &scales, categories, &rates);
-        let watch = Watch::new(&baseline, self.limit);
-        self.phase = Phase::Ready(Box::new((scales, baseline, watch)));
     }
 
     /// What the tests say after the last row. Changes nothing.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         let found = match &self.phase {
-            Phase::Ready(state) => self.watched(&state.1, &state.2),
+            Phase::Ready(state) => self.watched(&state.baseline, &state.watch),
             Phase::First(_) | Phase::Second(_) => self.cold.verdict(),
         };
         if found.level > Level::Quiet {
@@ -316,6 +314,7 @@ impl Detector {
                 },
                 onset_row: Some(incident.onset_row),
                 evidence: incident.named.evidence.clone(),
+                extent: incident.named.extent.clone(),
             };
         }
         // An alarm from before the baseline stands until its evidence has gone.
@@ -345,7 +344,7 @@ impl Detector {
     pub fn tests(&self) -> Vec<(&'static str, Option<Off>)> {
         match &self.phase {
             Phase::Ready(state) => {
-                let offs = state.1.nulls.iter().map(|null| null.off);
+                let offs = state.baseline.nulls.iter().map(|null| null.off);
                 NAMES.into_iter().zip(offs).collect()
             }
             Phase::First(_) | Phase::Second(_) => Vec::new(),
@@ -366,42 +365,6 @@ impl Detector {
             None
         } else {
             self.cold.prior()
-        }
-    }
-}
-
-fn warm(warmup: &mut Warmup, call: &CallRows, rows: &[Row], facts: CallFacts) {
-    let columns = call.outputs.values.len() / call.outputs.exact.len().max(1);
-    warmup.latencies.push((rows.len() as f64, facts.latency_ms));
-    for (i, row) in rows.iter().enumerate().filter(|(_, row)| row.scored) {
-        let sketch = &call.inputs.sketch[i * SKETCH..(i + 1) * SKETCH];
-        let values = &call.outputs.values[i * columns..(i + 1) * columns];
-        warmup.push(sketch, values, row.exact, call.outputs.argmax[i]);
-    }
-}
-
-fn count(rates: &mut Rates, scales: &Scales, rows: &[Row]) {
-    for row in rows {
-        rates.non_finite.add(!row.finite);
-        if let Some(changed) = row.pass.changed {
-            rates.determinism.add(changed);
-        }
-        if let Some(changed) = row.pass.category_changed {
-            rates.determinism_category.add(changed);
-        }
-        if let Some(sight) = row.sight {
-            rates.seen.add(sight.exact);
-            rates.seen_quantised.add(sight.quantised);
-            rates.usual.add(sight.usual);
-            rates
-                .usual_quantised
-                .add(scales.usual_quantised.contains(&row.quantised));
-        }
-        if let Some(new_value) = row.new_value {
-            rates.vocabulary.add(new_value);
-            if row.exact != scales.commonest {
-                rates.vocabulary_of_rare.add(new_value);
-            }
         }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 pub(super) const LOOK_BACK: usize = 256;
 
 /// Distinct older outputs that are counted one by one; the rest counts as "other".
-pub(super) const MOST_OUTPUTS: u64 = 8192;
+pub(super) const MOST_OUTPUTS: u64 = 4096;
 
 /// One scored row.
 #[derive(Debug, Clone)]

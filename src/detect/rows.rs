@@ -37,6 +37,9 @@ pub struct InputRows {
     pub raw: Vec<u64>,
     /// `rows * SKETCH` numbers, row-major: see [`SKETCH`]. Unused columns are 0; NaN inputs are 0.
     pub sketch: Vec<f32>,
+    /// The inputs in the order of the sketch's columns, and how many columns each has; empty
+    /// where columns are mixed because there are too many, or text among them.
+    pub columns: Vec<(String, u64)>,
 }
 
 /// Output rows of one call.

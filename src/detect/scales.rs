@@ -21,7 +21,7 @@ const LANES: usize = 16;
 pub(super) type Sketch = [f32; SKETCH];
 
 /// Learned scales of one series.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Scales {
     mean: Vec<f32>,
     deviation: Vec<f32>,
@@ -70,6 +70,16 @@ impl Scales {
             *slot = (sketch[i] - self.mean[i]) / self.deviation[i];
         }
         standard
+    }
+
+    /// A standardised number as it was in the sketch.
+    pub(super) fn original(&self, standard: f32, column: usize) -> f32 {
+        standard * self.deviation[column] + self.mean[column]
+    }
+
+    /// Whether all parts have the sizes that are looked up.
+    pub(super) fn fits(&self) -> bool {
+        self.mean.len() == SKETCH && self.deviation.len() == SKETCH
     }
 
     /// Whether two standardised inputs differ by no more than an id column and noise.

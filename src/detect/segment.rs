@@ -28,7 +28,7 @@ const LEAST: f32 = 3.0;
 const FLOOR: f64 = 0.05;
 
 /// The regions, and how often each category comes in them.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Regions {
     axes: Vec<(Vec<f32>, Vec<f32>)>,
     columns: Vec<(usize, Vec<f32>)>,
@@ -65,6 +65,22 @@ impl Regions {
             .map(|rates| rates.iter().map(|rate| rate.bound(1.0, FLOOR)).collect())
             .collect();
         regions
+    }
+
+    /// Whether all parts have the sizes that are looked up.
+    pub(super) fn fits(&self, categories: usize) -> bool {
+        let axes = self.axes.iter();
+        self.axes.len() == AXES
+            && axes
+                .clone()
+                .all(|(axis, edges)| axis.len() == SKETCH && edges.len() < BINS)
+            && self.columns.len() <= COLUMNS
+            && self
+                .columns
+                .iter()
+                .all(|(at, values)| *at < SKETCH && values.len() <= FEW)
+            && self.bounds.len() == self.count()
+            && self.bounds.iter().all(|bounds| bounds.len() == categories)
     }
 
     fn count(&self) -> usize {

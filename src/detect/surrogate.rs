@@ -28,7 +28,7 @@ pub(super) const FITTED: f64 = 0.6;
 type Row = [f32; MOST];
 
 /// Predicts categories.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Surrogate {
     /// Blocks of random directions that fit into registers, a row for each column of the sketch.
     hidden: Vec<Vec<[f32; BLOCK]>>,
@@ -71,6 +71,16 @@ impl Surrogate {
         surrogate.fit(&features[..fitted], &rows[..fitted]);
         surrogate.calibrate(&features[fitted..], &rows[fitted..]);
         surrogate
+    }
+
+    /// Whether all parts have the sizes that are looked up.
+    pub(super) fn fits(&self, categories: usize) -> bool {
+        categories <= MOST
+            && self.prior.len() == categories
+            && self.hidden.len() == HIDDEN / BLOCK
+            && self.hidden.iter().all(|block| block.len() == SKETCH)
+            && self.bias.len() == HIDDEN
+            && self.weights.len() == FEATURES
     }
 
     /// Probability of each category.

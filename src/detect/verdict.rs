@@ -16,6 +16,21 @@ pub struct Verdict {
     pub onset_row: Option<u64>,
     /// Sentences with numbers.
     pub evidence: Vec<String>,
+    /// How far the trouble reaches; empty where nothing more is known.
+    pub extent: Extent,
+}
+
+/// How far the trouble reaches.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Extent {
+    /// Share of the rows with new inputs that are affected, 0 to 1.
+    pub share: Option<f64>,
+    /// The inputs that explain which rows are affected, in words.
+    pub segment: Option<String>,
+    /// Where in a batch the affected rows stand, in words.
+    pub batch_position: Option<String>,
+    /// Median latency in milliseconds of the affected rows and of the others.
+    pub latency_ms: Option<(f64, f64)>,
 }
 
 impl Verdict {
@@ -28,6 +43,7 @@ impl Verdict {
             confidence: 0.0,
             onset_row: None,
             evidence: Vec::new(),
+            extent: Extent::default(),
         }
     }
 
@@ -44,6 +60,7 @@ impl Verdict {
             confidence,
             onset_row: Some(onset_row),
             evidence: vec![evidence],
+            extent: Extent::default(),
         }
     }
 }

@@ -10,6 +10,7 @@ use super::ecusum::ECusum;
 use super::gate::Pass;
 use super::lag::Lag;
 use super::mode::Mode;
+use super::rows::InputRows;
 use super::scales::{Scales, Sketch};
 use super::seen::Sight;
 use super::segment::Segment;
@@ -18,7 +19,9 @@ use std::collections::VecDeque;
 /// A call is cut into at most this many units: its rows are independent only given their inputs.
 const BLOCKS: usize = 8;
 /// Rows kept to name the cause from.
-const HISTORY: usize = 1500;
+const HISTORY: usize = 1024;
+/// Scored rows whose inputs are kept to find the segment with.
+const INPUTS: usize = 512;
 /// Scored rows after an alarm at which it is named again, and from then on at each doubling.
 const RENAME: u64 = 32;
 /// Scored rows that an alarm waits at the most for a second reply to be named from.
@@ -78,6 +81,9 @@ pub(super) struct Watch {
     pool: Pool,
     lag: Lag,
     history: VecDeque<Seat>,
+    /// The inputs of the scored rows among them.
+    inputs: VecDeque<(u64, Sketch)>,
+    columns: Vec<(String, u64)>,
     /// Rows that count as evidence: scored, or not finite.
     clock: u64,
     clock_at_start: Vec<u64>,
@@ -97,6 +103,8 @@ impl Watch {
             pool: Pool::new(),
             lag: Lag::default(),
             history: VecDeque::new(),
+            inputs: VecDeque::new(),
+            columns: Vec::new(),
             clock: 0,
             clock_at_start: vec![0; TESTS],
             incident: None,
@@ -124,8 +132,12 @@ impl Watch {
         scales: &Scales,
         baseline: &Baseline,
         rows: &[Row],
+        inputs: &InputRows,
         call: CallFacts,
     ) {
+        if self.columns != inputs.columns {
+            self.columns.clone_from(&inputs.columns);
+        }
         let fast = baseline.is_fast(call.latency_ms, rows.len() as f64);
         let blocks = rows.len().min(BLOCKS);
         for block in 0..blocks {
@@ -156,6 +168,10 @@ impl Watch {
         self.clock += u64::from(row.scored || !row.finite);
         let mut seat = Seat::new(row, call, fast);
         if row.scored {
+            if self.inputs.len() == INPUTS {
+                self.inputs.pop_front();
+            }
+            self.inputs.push_back((row.row, row.sketch));
             let predicted = baseline.surrogate.predict(&row.sketch);
             if baseline.familiar.knows(&row.sketch) {
                 unit.flag(VOCABULARY, row.new_value);
@@ -269,6 +285,8 @@ impl Watch {
             baseline,
             evidence: &evidence,
             test,
+            inputs: &self.inputs,
+            columns: &self.columns,
         };
         cause::name(&self.history, &scene, onset, row)
     }

@@ -28,6 +28,14 @@ pub(super) fn rows(key: &Key, inputs: &[Input<'_>], rows: u64) -> InputRows {
     let mut hasher = RowHasher::new(key);
     let mut found = InputRows {
         sketch: vec![0.0; rows as usize * SKETCH],
+        columns: if exact {
+            let names = inputs.iter().zip(&parts);
+            names
+                .map(|(i, part)| (i.name.to_owned(), part.columns))
+                .collect()
+        } else {
+            Vec::new()
+        },
         ..InputRows::default()
     };
     for (row, sketch) in (0..rows).zip(found.sketch.chunks_exact_mut(SKETCH)) {

@@ -1,6 +1,7 @@
 //! What kind of trouble an alarm is, from the rows since its onset.
 
 mod evidence;
+mod extent;
 mod seat;
 mod shares;
 
@@ -10,7 +11,8 @@ use super::baseline::{
     Baseline, DECOUPLING, DETERMINISM, DETERMINISM_CATEGORY, FAST_DECOUPLING, LAG, LAG_CONNECTION,
     NON_FINITE, SEEN, SEEN_QUANTISED, VOCABULARY,
 };
-use super::scales::Scales;
+use super::scales::{Scales, Sketch};
+use super::verdict::Extent;
 use crate::report::Kind;
 use shares::{outgrown, pull, rows_equal, share, spread, top, varied};
 use std::collections::VecDeque;
@@ -44,6 +46,9 @@ pub(super) struct Scene<'a> {
     pub(super) evidence: &'a [f64],
     /// The test that alarmed.
     pub(super) test: usize,
+    /// Standardised inputs of the newest scored rows, and what their columns are.
+    pub(super) inputs: &'a VecDeque<(u64, Sketch)>,
+    pub(super) columns: &'a [(String, u64)],
 }
 
 /// A name for an incident.
@@ -55,6 +60,7 @@ pub(super) struct Named {
     /// All of it stands in one reply: the next one will tell.
     pub(super) early: bool,
     pub(super) evidence: Vec<String>,
+    pub(super) extent: Extent,
 }
 
 /// Names what was found between rows `onset` and `row`.
@@ -68,12 +74,12 @@ pub(super) fn name(history: &VecDeque<Seat>, scene: &Scene<'_>, onset: u64, row:
         vague,
         early: is_early(&scored, kind),
         evidence: evidence::lines(&seats, &scored, scene.test),
+        extent: extent::of(&seats, &scored, kind, scene),
     }
 }
 
 /// One reply with equal rows may be a collapse, or rows that were filled with the first.
 fn is_early(scored: &[&Seat], kind: Kind) -> bool {
-    let last = scored.last().map_or(0, |seat| seat.call);
     if scored.len() < HASTY && !matches!(kind, Kind::Lagged | Kind::NonFinite) {
         return true;
     }
