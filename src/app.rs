@@ -4,11 +4,13 @@ use crate::admin;
 use crate::config::{Address, Capture, Config};
 use crate::drain;
 use crate::error::Error;
+use crate::fingerprint::random_key;
 use crate::listen::{self, Settings};
 use crate::net::Listener;
 use crate::observe::{Bounds, Keep, Observer};
 use crate::replay::{CaptureWriter, Limits};
 use crate::report::Report;
+use crate::state::StateDir;
 use crate::tap::Tap;
 use crate::telemetry::{self, Forwarding};
 use std::sync::Arc;
@@ -44,7 +46,7 @@ pub async fn start(config: Config) -> Result<Running, Error> {
     let admin = local(&admin_listener)?;
     refuse_loop(&listen, &config.upstream).await?;
 
-    let key = config.fingerprint_key.unwrap_or_else(random_key);
+    let (state_dir, key) = state(&config)?;
     let bounds = Bounds {
         queue: config.queue,
         message: config.tap_bytes_per_call,
@@ -56,6 +58,7 @@ pub async fn start(config: Config) -> Result<Running, Error> {
         bounds,
         keep,
         config.upstream.to_string(),
+        state_dir,
     )
     .map_err(|error| Error::Internal(format!("analyzer: {error}")))?;
     let settings = Settings {
@@ -74,6 +77,7 @@ pub async fn start(config: Config) -> Result<Running, Error> {
         observer: observer.clone(),
         metrics,
         ready: ready.clone(),
+        token: config.admin_token.as_deref().map(admin::Token::new),
     };
     let administering = tokio::spawn(admin::serve(admin_listener, state));
     let serving = tokio::spawn(listen::serve(listener, settings, watch));
@@ -102,11 +106,27 @@ impl Running {
         self.ready.set(false);
         let finished = self.drain.drain(self.drain_timeout).await;
         // An answer comes behind all calls that are queued, so they were captured and judged.
-        let _ = tokio::time::timeout(FLUSH, self.observer.report()).await;
+        let _ = tokio::time::timeout(FLUSH, self.observer.flush()).await;
         self.serving.abort();
         self.administering.abort();
         finished
     }
+}
+
+/// The folder of baselines, if there is one, and the key of the fingerprints.
+fn state(config: &Config) -> Result<(Option<StateDir>, [u8; 32]), Error> {
+    let Some(dir) = &config.state_dir else {
+        return Ok((None, config.fingerprint_key.unwrap_or_else(random_key)));
+    };
+    let most = config.analyzer.max_series;
+    let opened = StateDir::open(dir, config.fingerprint_key, most);
+    let (state, key) = opened.map_err(|error| {
+        Error::Config(format!(
+            "state-dir: `{}`: {error} (example: state-dir = \"/var/lib/flatline/state\")",
+            dir.display()
+        ))
+    })?;
+    Ok((Some(state), key))
 }
 
 fn capture(capture: Option<&Capture>) -> Result<Option<Box<dyn Keep>>, Error> {
@@ -159,14 +179,4 @@ async fn refuse_loop(listen: &Address, upstream: &Address) -> Result<(), Error> 
         )));
     }
     Ok(())
-}
-
-/// Random enough that nobody can guess a fingerprint: the keys of the standard hash map come
-/// from the system.
-fn random_key() -> [u8; 32] {
-    use std::hash::{BuildHasher, RandomState};
-    let seed: Vec<u8> = (0..8)
-        .flat_map(|i: u64| RandomState::new().hash_one(i).to_le_bytes())
-        .collect();
-    *blake3::hash(&seed).as_bytes()
 }

@@ -29,6 +29,7 @@ pub mod report;
 pub mod respond;
 pub mod skip;
 pub mod stack;
+pub mod state;
 pub mod stream;
 pub mod tap;
 pub mod telemetry;

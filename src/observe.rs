@@ -1,11 +1,12 @@
 //! Between the tap and the core, and the only file that knows both: a bounded queue to one
 //! thread that runs the analyzer. Nothing here makes a call wait.
 
-use crate::analyzer::{Analyzer, Options};
+use crate::analyzer::{Analyzer, Chosen, Options, SeriesKey};
 use crate::codec::frame::message;
 use crate::proto::flatline::v1::Exchange;
 use crate::report::Report;
 use crate::skip::Skip;
+use crate::state::StateDir;
 use crate::tap::{Half, Record, Sink};
 use crate::telemetry::{Observing, verdict_changed};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -44,6 +45,8 @@ pub struct Observer {
 enum Message {
     Call(Box<Record>),
     Report(oneshot::Sender<Report>),
+    Reset(Chosen, oneshot::Sender<Vec<SeriesKey>>),
+    Flush(oneshot::Sender<()>),
 }
 
 impl Observer {
@@ -57,12 +60,18 @@ impl Observer {
         bounds: Bounds,
         keep: Option<Box<dyn Keep>>,
         upstream: String,
+        state: Option<StateDir>,
     ) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::sync_channel(bounds.queue);
         let metrics = Arc::new(Observing::new());
+        let mut analyzer = Analyzer::new(options, key);
+        for (series, saved) in state.iter().flat_map(StateDir::load) {
+            analyzer.restore(series, saved);
+        }
         let worker = Worker {
             max_message: bounds.message,
-            analyzer: Analyzer::new(options, key),
+            analyzer,
+            state,
             metrics: Arc::clone(&metrics),
             keep,
             upstream,
@@ -83,6 +92,22 @@ impl Observer {
         self.queue.try_send(Message::Report(answer)).ok()?;
         report.await.ok()
     }
+
+    /// Forgets all that was learned of the chosen series, and says which they were; `None` once
+    /// the thread has ended or while the queue is full.
+    pub async fn reset(&self, chosen: Chosen) -> Option<Vec<SeriesKey>> {
+        let (answer, found) = oneshot::channel();
+        self.queue.try_send(Message::Reset(chosen, answer)).ok()?;
+        found.await.ok()
+    }
+
+    /// Returns when all calls that are queued were observed and every baseline is on disk.
+    pub async fn flush(&self) {
+        let (answer, done) = oneshot::channel();
+        if self.queue.try_send(Message::Flush(answer)).is_ok() {
+            let _ = done.await;
+        }
+    }
 }
 
 impl Sink for Observer {
@@ -102,6 +127,7 @@ struct Worker {
     keep: Option<Box<dyn Keep>>,
     max_message: usize,
     upstream: String,
+    state: Option<StateDir>,
 }
 
 impl Worker {
@@ -124,6 +150,14 @@ impl Worker {
                         .unwrap_or_default();
                     let now = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
                     let _ = answer.send(self.analyzer.report(now));
+                }
+                Message::Reset(chosen, answer) => {
+                    let _ = answer.send(self.reset(&chosen));
+                }
+                Message::Flush(answer) => {
+                    let keys: Vec<SeriesKey> = self.analyzer.keys().cloned().collect();
+                    self.save(&keys);
+                    let _ = answer.send(());
                 }
             }
         }
@@ -153,6 +187,37 @@ impl Worker {
         self.metrics.evicted.increment(outcome.evicted);
         for transition in &outcome.transitions {
             verdict_changed(transition);
+        }
+        self.save(&outcome.learned);
+    }
+
+    fn reset(&mut self, chosen: &Chosen) -> Vec<SeriesKey> {
+        let found = self.analyzer.reset(chosen);
+        for key in &found {
+            tracing::info!(
+                model = key.model,
+                version = key.version,
+                output = key.output,
+                "a series was reset"
+            );
+            if let Some(Err(error)) = self.state.as_ref().map(|state| state.forget(key)) {
+                tracing::warn!(%error, "state: a baseline could not be removed");
+            }
+        }
+        found
+    }
+
+    /// Writes the baselines of those that have one.
+    fn save(&self, keys: &[SeriesKey]) {
+        let Some(state) = &self.state else { return };
+        for key in keys {
+            let Some(saved) = self.analyzer.save(key) else {
+                continue;
+            };
+            if let Err(error) = state.save(key, &saved) {
+                tracing::warn!(model = key.model, %error, "state: a baseline could not be saved");
+                self.metrics.state_failures.increment(1);
+            }
         }
     }
 

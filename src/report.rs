@@ -54,12 +54,76 @@ pub struct Series {
     /// What the detectors saw, in sentences with numbers; empty while inactive.
     #[serde(default)]
     pub evidence: Vec<String>,
+    /// How far the trouble reaches; `None` while inactive.
+    #[serde(default)]
+    pub incident: Option<Incident>,
+    /// What the tests stand on.
+    #[serde(default)]
+    pub baseline: Baseline,
+    /// What counts as one row of this output.
+    #[serde(default)]
+    pub row_is: RowIs,
     /// The sliding window, as it stands.
     pub window: Window,
     /// Likely causes, most likely first.
     pub causes: Vec<Cause>,
     /// Causes that the evidence speaks against.
     pub ruled_out: Vec<RuledOut>,
+}
+
+/// How far the trouble of a series reaches.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Row of the series, from 0, at which it began, as far as can be told.
+    pub onset_row: Option<u64>,
+    /// When that row was answered, RFC 3339, to 64 rows; `None` if it is too long ago.
+    pub onset: Option<String>,
+    /// Share of the rows with new inputs that are affected, 0 to 1.
+    pub share: Option<f64>,
+    /// Which inputs are affected, in words, where one column explains it.
+    pub segment: Option<String>,
+    /// Where in a batch the affected rows stand, in words.
+    pub batch_position: Option<String>,
+    /// Median latency of the affected rows, milliseconds.
+    pub latency_affected_ms: Option<f64>,
+    /// Median latency of the others, milliseconds.
+    pub latency_others_ms: Option<f64>,
+    /// The confidence in words: `likely`, `very likely`, `practically certain`.
+    pub confidence: String,
+}
+
+/// What the tests of a series stand on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// `learning`, `ready`, or `restored` from an earlier process.
+    pub state: String,
+    /// Rows with new inputs seen so far; 3,072 make a baseline.
+    pub rows: u64,
+    /// Each test once the baseline stands.
+    pub tests: Vec<Test>,
+}
+
+/// One test.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Test {
+    /// Its name.
+    pub test: String,
+    /// Whether it can be trusted on this model.
+    pub on: bool,
+    /// Why it cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// What counts as one row of an output.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowIs {
+    /// Each entry of dimension 0, which is that of an input.
+    #[default]
+    Entry,
+    /// The whole tensor: its dimension 0 is that of no input, or it has none.
+    WholeReply,
 }
 
 /// State of a verdict.

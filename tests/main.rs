@@ -1,5 +1,6 @@
 //! All integration tests, one binary of modules.
 
+mod admin;
 mod demo;
 mod doctor;
 mod house;

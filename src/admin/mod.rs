@@ -1,7 +1,13 @@
-//! The admin port: metrics, health, verdicts, and a page for people. Read-only.
+//! The admin port: metrics, health, verdicts, and a page for people. Read-only without a token.
 
+mod client;
 mod page;
+mod reset;
 mod schema;
+mod token;
+
+pub use client::ask;
+pub use token::Token;
 
 use crate::net::{Listener, Stream};
 use crate::observe::Observer;
@@ -54,6 +60,8 @@ pub struct State {
     pub metrics: PrometheusHandle,
     /// For `/readyz`.
     pub ready: Readiness,
+    /// Allows changes.
+    pub token: Option<Token>,
 }
 
 /// Serves until the future is dropped.
@@ -95,6 +103,9 @@ async fn connection(stream: Stream, state: State, turns: Arc<Semaphore>) {
 
 async fn answer(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> {
     let path = request.uri().path();
+    if path == "/api/v1/reset" {
+        return reset::answer(request, state).await;
+    }
     if !matches!(
         path,
         "/" | "/metrics" | "/livez" | "/readyz" | "/api/v1/verdicts" | "/api/v1/verdicts/schema"

@@ -236,7 +236,7 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Category, Kind, Observed, Window};
+    use crate::report::{Baseline, Category, Kind, Observed, RowIs, Window};
 
     fn report(model: &str) -> Report {
         Report {
@@ -253,6 +253,9 @@ mod tests {
                 since: None,
                 confidence: 1.0,
                 evidence: vec![format!("seen {model}")],
+                incident: None,
+                baseline: Baseline::default(),
+                row_is: RowIs::Entry,
                 window: Window::default(),
                 causes: vec![Cause {
                     rule: "D20".to_owned(),

@@ -1,21 +1,27 @@
 //! One exchange through the pure core for its series. Live traffic and capture files run this
 //! same code; time is what the exchanges carry, so both reach the same verdicts.
 
+mod baselines;
+mod expect;
 mod facts;
 mod history;
+#[cfg(test)]
+mod lives;
 mod series;
 #[cfg(test)]
 mod tests;
 
-use crate::detect::Settings;
 use crate::detect::rows::CallRows;
+use crate::detect::{Saved, Settings};
 use crate::diagnose::facts::{Previous, Truth};
 use crate::diagnose::{Judgement, judge};
 use crate::fingerprint::Key;
 use crate::fingerprint::call::{Call, Output, read};
 use crate::proto::flatline::v1::Exchange;
-use crate::report::{Observed, Report, Series as SeriesReport, State, Transition};
+use crate::report::{Observed, Report, RowIs, Series as SeriesReport, State, Transition};
 use crate::skip::Skip;
+pub use baselines::Chosen;
+pub use expect::{Expect, ExpectError};
 use history::CallFact;
 use jiff::Timestamp;
 use series::Series;
@@ -36,6 +42,8 @@ pub struct Options {
     pub ignore_inputs: Vec<String>,
     /// What the detectors are set to.
     pub detect: Settings,
+    /// What the user says of outputs.
+    pub expect: Vec<Expect>,
     /// Most transitions kept for the report; `usize::MAX` offline.
     pub max_transitions: usize,
     /// Panics on calls for this model: how tests see that no call notices.
@@ -51,6 +59,7 @@ impl Default for Options {
             max_series: 256,
             ignore_inputs: Vec::new(),
             detect: Settings::default(),
+            expect: Vec::new(),
             max_transitions: 1000,
             panic_on_model: None,
         }
@@ -70,6 +79,8 @@ pub struct Outcome {
     pub transitions: Vec<Transition>,
     /// Series that had to leave to make room.
     pub evicted: u64,
+    /// Series whose baseline stands since this exchange.
+    pub learned: Vec<SeriesKey>,
 }
 
 /// The state of every series.
@@ -84,6 +95,8 @@ pub struct Analyzer {
     last: Vec<SeriesKey>,
     /// Where the last exchange was answered.
     upstream: String,
+    /// What earlier processes learned, until its series comes.
+    saved: BTreeMap<SeriesKey, Saved>,
 }
 
 impl Analyzer {
@@ -99,6 +112,7 @@ impl Analyzer {
             calls: 0,
             last: Vec::new(),
             upstream: String::new(),
+            saved: BTreeMap::new(),
         }
     }
 
@@ -220,16 +234,14 @@ impl Analyzer {
             .count() as u64;
         outcome.evicted += self.make_room(&key);
         if !self.series.contains_key(&key) {
-            let prior = self
-                .older_version(&key)
-                .and_then(|(_, series)| series.prior());
-            let options = &self.options;
-            let series = Series::new(options.window, options.window_rows, options.detect, prior);
+            let detector = self.detector(&key);
+            let series = Series::new(self.options.window, self.options.window_rows, detector);
             self.series.insert(key.clone(), series);
         }
         let Some(series) = self.series.get_mut(&key) else {
             return;
         };
+        let was_ready = series.is_ready();
         let fact = CallFact::new(self.calls, &exchange.user_agent, call, output);
         for step in series.observe(&rows, output, fact) {
             let transition = Transition {
@@ -248,6 +260,9 @@ impl Analyzer {
             }
             self.transitions.push_back(transition.clone());
             outcome.transitions.push(transition);
+        }
+        if series.is_ready() && !was_ready {
+            outcome.learned.push(key);
         }
     }
 
@@ -291,6 +306,13 @@ impl Analyzer {
                 series.verdict.confidence
             },
             evidence: series.verdict.evidence.clone(),
+            incident: (!quiet).then(|| baselines::incident(series)),
+            baseline: series.baseline(),
+            row_is: if series.followed {
+                RowIs::Entry
+            } else {
+                RowIs::WholeReply
+            },
             window: series.window.stats_at(now_nanos),
             causes: judgement.causes,
             ruled_out: judgement.ruled_out,
@@ -299,15 +321,9 @@ impl Analyzer {
 
     /// The newest older version of the same output.
     fn older_version(&self, key: &SeriesKey) -> Option<(&SeriesKey, &Series)> {
-        let same = |other: &&SeriesKey| {
-            other.model == key.model
-                && other.signature == key.signature
-                && other.output == key.output
-                && other.version < key.version
-        };
         self.series
             .iter()
-            .filter(|(other, _)| same(other))
+            .filter(|(other, _)| key.follows(other))
             .max_by_key(|(other, _)| other.version)
     }
 

@@ -3,13 +3,16 @@
 use super::history::{CallFact, History, RowFact};
 use crate::alert::{Alert, Step};
 use crate::detect::rows::CallRows;
-use crate::detect::{Detector, Prior, Settings, Verdict};
+use crate::detect::{Detector, Learned, Prior, Saved, Verdict};
 use crate::fingerprint::call::Output;
+use crate::report::{Baseline, Test};
 use crate::window::{Row, Window};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// What a series is told apart by.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SeriesKey {
     /// `model_spec.name`.
     pub model: String,
@@ -32,16 +35,19 @@ pub(super) struct Series {
     pub(super) rows: u64,
     /// Number of the call that last touched it, for eviction.
     pub(super) last_call: u64,
+    /// Whether the output has a row for each row of the request.
+    pub(super) followed: bool,
     detector: Detector,
+    /// When every so many rows were answered, oldest first.
+    times: VecDeque<(u64, i64)>,
 }
 
+/// Rows between two times that are kept, and how many times.
+const TIME_EVERY: u64 = 64;
+const TIMES: usize = 256;
+
 impl Series {
-    pub(super) fn new(
-        span: Duration,
-        capacity: usize,
-        settings: Settings,
-        prior: Option<Prior>,
-    ) -> Self {
+    pub(super) fn new(span: Duration, capacity: usize, detector: Detector) -> Self {
         Series {
             window: Window::new(span, capacity),
             history: History::default(),
@@ -49,8 +55,47 @@ impl Series {
             verdict: Verdict::quiet(),
             rows: 0,
             last_call: 0,
-            detector: Detector::new(settings, prior),
+            followed: true,
+            detector,
+            times: VecDeque::new(),
         }
+    }
+
+    /// When a row was answered, to 64 rows; `None` if that is too long ago.
+    pub(super) fn time_of(&self, row: u64) -> Option<i64> {
+        let after = self.times.partition_point(|(at, _)| *at <= row);
+        self.times
+            .get(after.checked_sub(1)?)
+            .map(|(_, nanos)| *nanos)
+    }
+
+    /// What the tests stand on.
+    pub(super) fn baseline(&self) -> Baseline {
+        let tests = self.detector.tests().into_iter().map(|(name, off)| Test {
+            test: name.to_owned(),
+            on: off.is_none(),
+            why: off.map(|off| off.as_str().to_owned()),
+        });
+        Baseline {
+            state: match self.detector.baseline() {
+                Learned::Learning => "learning",
+                Learned::Ready => "ready",
+                Learned::Restored => "restored",
+            }
+            .to_owned(),
+            rows: self.detector.distinct_inputs(),
+            tests: tests.collect(),
+        }
+    }
+
+    /// What a later process needs to go on; `None` before the baseline stands.
+    pub(super) fn save(&self) -> Option<Saved> {
+        self.detector.save()
+    }
+
+    /// Whether the baseline stands.
+    pub(super) fn is_ready(&self) -> bool {
+        self.detector.baseline() != Learned::Learning
     }
 
     /// Takes one call and returns the alert's steps.
@@ -61,6 +106,17 @@ impl Series {
         fact: CallFact,
     ) -> Vec<Step> {
         let columns = call.outputs.values.len() / call.outputs.exact.len().max(1);
+        self.followed = output.followed;
+        if self
+            .times
+            .back()
+            .is_none_or(|(row, _)| self.rows >= row + TIME_EVERY)
+        {
+            if self.times.len() == TIMES {
+                self.times.pop_front();
+            }
+            self.times.push_back((self.rows, call.at_nanos));
+        }
         self.history.begin(fact);
         for i in 0..call.outputs.exact.len() {
             let row = Row {

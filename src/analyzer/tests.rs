@@ -41,7 +41,7 @@ fn spec(version: Option<i64>) -> Option<ModelSpec> {
 }
 
 /// Call `n`: inputs and healthy outputs that differ in every row.
-fn exchange(n: u64, reply: impl Fn(&[f32]) -> Vec<f32>) -> Exchange {
+pub(super) fn exchange(n: u64, reply: impl Fn(&[f32]) -> Vec<f32>) -> Exchange {
     let inputs: Vec<f32> = (0..ROWS * INPUTS)
         .map(|i| ((n as f32 * 31.7 + i as f32 * 17.3).sin() * 43758.547).fract())
         .collect();
@@ -66,13 +66,13 @@ fn exchange(n: u64, reply: impl Fn(&[f32]) -> Vec<f32>) -> Exchange {
     }
 }
 
-fn healthy(row: &[f32]) -> Vec<f32> {
+pub(super) fn healthy(row: &[f32]) -> Vec<f32> {
     let logits: Vec<f32> = (0..CLASSES).map(|c| row[c] * 2.0 + row[c + 3]).collect();
     let total: f32 = logits.iter().map(|l| l.exp()).sum();
     logits.iter().map(|l| l.exp() / total).collect()
 }
 
-fn analyzer() -> Analyzer {
+pub(super) fn analyzer() -> Analyzer {
     Analyzer::new(Options::default(), [7; 32])
 }
 

@@ -1,11 +1,12 @@
 //! `flatline analyze`
 
-use crate::analyzer::{Analyzer, Options};
+use crate::analyzer::{Analyzer, Expect, Options};
 use crate::detect::Settings;
 use crate::error::{Error, findings};
 use crate::explain;
 use crate::replay::{Records, exchange};
 use crate::report::State;
+use crate::state::StateDir;
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::SignedDuration;
@@ -67,6 +68,17 @@ pub(super) struct Args {
         default_value_t = 256
     )]
     max_series: usize,
+    /// What an output can take, as MODEL=KIND or MODEL/OUTPUT=KIND; may be repeated
+    #[arg(
+        long,
+        env = "FLATLINE_EXPECT",
+        value_name = "EXPECT",
+        value_delimiter = ','
+    )]
+    expect: Vec<Expect>,
+    /// Folder with baselines to begin from; it is only read
+    #[arg(long, env = "FLATLINE_STATE_DIR", value_name = "DIR")]
+    state_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -88,11 +100,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Error> {
         detect: Settings {
             false_alarms_per_million_rows: args.false_alarms_per_million_rows,
         },
+        expect: args.expect.clone(),
         max_transitions: usize::MAX,
         ..Options::default()
     };
-    // Any key gives the same verdicts.
-    let mut analyzer = Analyzer::new(options, [0; 32]);
+    let mut analyzer = begin(options, args.state_dir.as_deref())?;
     let files = expand(&args.files)?;
     let mut now = 0;
     for path in &files {
@@ -110,6 +122,22 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Error> {
     let found =
         report.transitions.iter().any(|t| t.to == State::Firing) || !report.findings.is_empty();
     Ok(if found { findings() } else { ExitCode::SUCCESS })
+}
+
+/// An analyzer that has seen nothing, or goes on from saved baselines.
+fn begin(options: Options, state: Option<&Path>) -> Result<Analyzer, Error> {
+    let Some(dir) = state else {
+        // Any key gives the same verdicts.
+        return Ok(Analyzer::new(options, [0; 32]));
+    };
+    let most = options.max_series;
+    let opened = StateDir::read_only(dir, most);
+    let (state, key) = opened.map_err(|error| unreadable(dir, &error))?;
+    let mut analyzer = Analyzer::new(options, key);
+    for (series, saved) in state.load() {
+        analyzer.restore(series, saved);
+    }
+    Ok(analyzer)
 }
 
 /// Runs one file through the analyzer and returns the time of its last call.

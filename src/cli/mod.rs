@@ -3,6 +3,8 @@
 mod analyze;
 mod demo;
 mod doctor;
+mod explain;
+mod reset;
 mod serve;
 
 use crate::error::Error;
@@ -29,6 +31,8 @@ enum Command {
     Demo(demo::Args),
     Analyze(analyze::Args),
     Doctor(doctor::Args),
+    Explain(explain::Args),
+    Reset(reset::Args),
 }
 
 /// Runs what the command line asks for.
@@ -42,6 +46,8 @@ pub fn run() -> Result<ExitCode, Error> {
             Command::Demo(args) => demo::run(&args),
             Command::Analyze(args) => analyze::run(&args),
             Command::Doctor(args) => doctor::run(args),
+            Command::Explain(args) => explain::run(&args),
+            Command::Reset(args) => reset::run(&args),
         },
         Err(error) if error.use_stderr() => Err(Error::Usage(error.render().to_string())),
         Err(help) => {

@@ -44,6 +44,10 @@ pub struct Config {
     pub log_level: String,
     /// Where exchanges are written, if they are.
     pub capture: Option<Capture>,
+    /// Where baselines survive a restart, if they do.
+    pub state_dir: Option<PathBuf>,
+    /// Allows changes on the admin port.
+    pub admin_token: Option<String>,
     /// Key that fingerprints share over replicas; random per process if none.
     pub fingerprint_key: Option<[u8; 32]>,
 }
@@ -106,6 +110,7 @@ impl Config {
                         1e5,
                     ),
                 },
+                expect: check.expect("expect", &raw.expect),
                 ..defaults
             },
             upstream: check.address("upstream", raw.upstream.as_ref(), "127.0.0.1:8510"),
@@ -130,6 +135,8 @@ impl Config {
                     as u64,
                 max_age: check.duration("capture-max-age", raw.capture_max_age.as_ref(), "24h"),
             }),
+            state_dir: raw.state_dir.as_ref().map(|dir| dir.0.clone().into()),
+            admin_token: check.secret("admin-token", raw.admin_token.as_ref()),
             fingerprint_key: check.key("fingerprint-key", raw.fingerprint_key.as_ref()),
         };
         if config.upstream == config.listen && !config.listen.is_ephemeral() {

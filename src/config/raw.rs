@@ -43,6 +43,27 @@ pub struct Raw {
     /// False alarms accepted in a million rows of one series, by each test [default: 0.1]
     #[arg(long, env = "FLATLINE_FALSE_ALARMS_PER_MILLION_ROWS", value_name = "X")]
     pub false_alarms_per_million_rows: Option<Text>,
+    /// What an output can take, as MODEL=KIND or MODEL/OUTPUT=KIND, where KIND is continuous,
+    /// coarse or classes:N; may be repeated. Helps before a baseline is learned
+    #[arg(
+        long,
+        env = "FLATLINE_EXPECT",
+        value_name = "EXPECT",
+        value_delimiter = ','
+    )]
+    pub expect: Vec<Text>,
+    /// Folder where learned baselines survive a restart
+    #[arg(long, env = "FLATLINE_STATE_DIR", value_name = "DIR")]
+    pub state_dir: Option<Text>,
+    /// Secret that allows changes on the admin port, such as `flatline reset`; without it the
+    /// port is read-only
+    #[arg(
+        long,
+        env = "FLATLINE_ADMIN_TOKEN",
+        value_name = "TOKEN",
+        hide_env_values = true
+    )]
+    pub admin_token: Option<Text>,
     /// Most bytes kept of one call; larger ones are forwarded unobserved [default: 64MiB]
     #[arg(long, env = "FLATLINE_TAP_BYTES_PER_CALL", value_name = "SIZE")]
     pub tap_bytes_per_call: Option<Text>,
@@ -101,11 +122,10 @@ impl Raw {
             upstream: self.upstream.or(other.upstream),
             admin: self.admin.or(other.admin),
             config: self.config.or(other.config),
-            ignore_input: if self.ignore_input.is_empty() {
-                other.ignore_input
-            } else {
-                self.ignore_input
-            },
+            ignore_input: first(self.ignore_input, other.ignore_input),
+            expect: first(self.expect, other.expect),
+            state_dir: self.state_dir.or(other.state_dir),
+            admin_token: self.admin_token.or(other.admin_token),
             window: self.window.or(other.window),
             window_rows: self.window_rows.or(other.window_rows),
             max_series: self.max_series.or(other.max_series),
@@ -125,4 +145,8 @@ impl Raw {
             fingerprint_key: self.fingerprint_key.or(other.fingerprint_key),
         }
     }
+}
+
+fn first(these: Vec<Text>, others: Vec<Text>) -> Vec<Text> {
+    if these.is_empty() { others } else { these }
 }

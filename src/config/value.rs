@@ -2,6 +2,7 @@
 //! mistake: it notes it and goes on with the default.
 
 use super::Address;
+use crate::analyzer::Expect;
 use crate::error::Error;
 use bytesize::ByteSize;
 use jiff::SignedDuration;
@@ -158,6 +159,31 @@ impl Checker {
             Err(_) => self.wrong(field, "***", "is not 64 hexadecimal digits", &example),
         }
         None
+    }
+
+    /// A secret of at least 16 characters, which is never repeated in a message.
+    pub(super) fn secret(&mut self, field: &str, value: Option<&Text>) -> Option<String> {
+        let text = &value?.0;
+        if text.len() < 16 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            self.wrong(
+                field,
+                "***",
+                "is not 16 or more printable characters without a space",
+                "9f4c-change-me-71d0",
+            );
+        }
+        Some(text.clone())
+    }
+
+    pub(super) fn expect(&mut self, field: &str, values: &[Text]) -> Vec<Expect> {
+        let mut found = Vec::new();
+        for text in values {
+            match text.0.parse::<Expect>() {
+                Ok(expect) => found.push(expect),
+                Err(error) => self.wrong(field, &text.0, &error.to_string(), "digits=classes:10"),
+            }
+        }
+        found
     }
 
     fn parse<T>(

@@ -1,6 +1,6 @@
 //! The tests that need no baseline: they stand in until it is learned.
 
-use super::constant::{Constant, Prior};
+use super::constant::{Capacity, Constant, Prior};
 use super::non_finite::NonFinite;
 use super::recent::Recent;
 use super::rows::CallRows;
@@ -23,6 +23,10 @@ impl Cold {
             constant: Constant::new(prior),
             ..Cold::default()
         }
+    }
+
+    pub(super) fn expect(&mut self, capacity: Option<Capacity>) {
+        self.constant.expected = capacity;
     }
 
     /// Takes row `i` of a call. `learning` is over once the baseline stands: from then on only an

@@ -25,6 +25,8 @@ const SHORTEST_COARSE: u64 = 150;
 /// The same before anything else was ever seen: a float vector, a scalar or class.
 const COLD: u64 = 64;
 const COLD_COARSE: u64 = 2000;
+/// And of classes that the user counted: none of them is as common as that.
+const COLD_CLASSES: u64 = 512;
 /// Outputs with fewer values than this in their history are coarse, and so are those with fewer
 /// values a row.
 const FEW: usize = 64;
@@ -39,6 +41,17 @@ const PRIOR_ROWS: u64 = 1000;
 const RARE: f64 = 0.02;
 /// Of the last this many rows, fewer than half equal: over.
 const OVER: usize = 64;
+
+/// What the user says that an output can take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Capacity {
+    /// Practically never the same value twice.
+    Continuous,
+    /// So many classes.
+    Classes(u32),
+    /// Few values, nobody knows how many.
+    Coarse,
+}
 
 /// What the version before says of this output.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -55,6 +68,8 @@ pub struct Prior {
 #[derive(Debug, Default)]
 pub(super) struct Constant {
     prior: Option<Prior>,
+    /// What the user says.
+    pub(super) expected: Option<Capacity>,
     output: u64,
     run: u64,
     /// The same with at most four rows of a call.
@@ -151,7 +166,13 @@ impl Constant {
         let share = ((same + 1) as f64 / (rows + 2) as f64).max(LEAST_SHARE);
         let share = ODDS * share / (1.0 + (ODDS - 1.0) * share);
         let strength = -(self.units as f64) * share.ln();
-        let shortest = match (rows < HISTORY, self.coarse) {
+        let coarse = match self.expected {
+            Some(Capacity::Continuous) => false,
+            Some(Capacity::Classes(_) | Capacity::Coarse) => true,
+            None => self.coarse,
+        };
+        let shortest = match (rows < HISTORY, coarse) {
+            (true, true) if matches!(self.expected, Some(Capacity::Classes(_))) => COLD_CLASSES,
             (true, true) => COLD_COARSE,
             (true, false) => COLD,
             // The version before says how often its commonest output comes.

@@ -37,7 +37,7 @@ mod vocabulary;
 mod warmup;
 mod watch;
 
-pub use constant::Prior;
+pub use constant::{Capacity, Prior};
 pub use ecusum::Off;
 pub use saved::{Damaged, Saved};
 pub use verdict::{Extent, Verdict};
@@ -127,6 +127,13 @@ impl Detector {
             columns: usize::MAX,
             sick: false,
         }
+    }
+
+    /// The same, told what the output can take before it was seen.
+    #[must_use]
+    pub fn expecting(mut self, capacity: Option<Capacity>) -> Self {
+        self.cold.expect(capacity);
+        self
     }
 
     /// A detector that goes on where an earlier process ended, as far as it had learned.

@@ -11,8 +11,6 @@ use serde::{Deserialize, Serialize};
 const MAGIC: &[u8; 8] = b"FLATBASE";
 const VERSION: u16 = 1;
 const HEAD: usize = 8 + 2 + 32;
-/// Larger than any baseline; a file above this is none.
-pub(crate) const MOST_BYTES: usize = 1 << 20;
 
 /// What a detector has learned.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -78,6 +76,12 @@ impl Saved {
             postcard::from_bytes(content).map_err(|error| Damaged::Content(error.to_string()))?;
         found.1.check()?;
         Ok(found)
+    }
+
+    /// What it says of the version after.
+    #[must_use]
+    pub fn prior(&self) -> Option<Prior> {
+        self.prior
     }
 
     /// The parts fit each other, so that nothing is looked up beyond an end.

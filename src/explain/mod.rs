@@ -1,6 +1,6 @@
 //! Verdicts in plain language.
 
-use crate::report::{Category, Cause, Finding, Kind, Report, Series, State};
+use crate::report::{Category, Cause, Finding, Incident, Kind, Report, RowIs, Series, State};
 use std::fmt::Write;
 
 /// The whole report: every incident in full, every healthy output in a line.
@@ -46,8 +46,19 @@ pub fn series(series: &Series) -> String {
     if let Some(since) = &series.since {
         let _ = writeln!(text, "  since {since}, confidence {:.4}", series.confidence);
     }
+    for sentence in series.incident.iter().flat_map(reach) {
+        let _ = writeln!(text, "  {sentence}");
+    }
     for sentence in &series.evidence {
         let _ = writeln!(text, "  {sentence}");
+    }
+    if series.row_is == RowIs::WholeReply {
+        text.push_str("  the output does not follow the batch: each reply counts as one row\n");
+    }
+    let off = series.baseline.tests.iter().filter(|test| !test.on);
+    for test in off {
+        let why = test.why.as_deref().unwrap_or("it cannot be trusted here");
+        let _ = writeln!(text, "  the test `{}` is off: {why}", test.test);
     }
     let _ = writeln!(
         text,
@@ -67,6 +78,38 @@ pub fn series(series: &Series) -> String {
         let _ = writeln!(text, "    {} {}: {}", out.rule, title(&out.rule), out.why);
     }
     text
+}
+
+/// How far it reaches, in sentences.
+fn reach(incident: &Incident) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(row) = incident.onset_row {
+        let at = incident.onset.as_ref();
+        let at = at.map_or_else(String::new, |at| format!(", answered at {at}"));
+        lines.push(format!("it began at about row {row} of this output{at}"));
+    }
+    if let Some(share) = incident.share {
+        lines.push(format!(
+            "it affects {:.0} % of the rows with new inputs",
+            100.0 * share
+        ));
+    }
+    if let Some(segment) = &incident.segment {
+        lines.push(format!("only where {segment}"));
+    }
+    if let Some(position) = &incident.batch_position {
+        lines.push(format!("only in {position}"));
+    }
+    if let Some((affected, others)) = incident.latency_affected_ms.zip(incident.latency_others_ms) {
+        lines.push(format!(
+            "affected rows took {affected:.2} ms in the median, the others {others:.2} ms"
+        ));
+    }
+    lines.push(format!(
+        "that something is wrong is {}",
+        incident.confidence
+    ));
+    lines
 }
 
 fn cause(cause: &Cause) -> String {

@@ -46,6 +46,17 @@ fn first_64(hash: &blake3::Hash) -> u64 {
     u64::from_le_bytes(*first)
 }
 
+/// Random enough that nobody can guess a fingerprint: the keys of the standard hash map come
+/// from the system.
+#[must_use]
+pub fn random_key() -> [u8; 32] {
+    use std::hash::{BuildHasher, RandomState};
+    let seed: Vec<u8> = (0..8)
+        .flat_map(|i: u64| RandomState::new().hash_one(i).to_le_bytes())
+        .collect();
+    *blake3::hash(&seed).as_bytes()
+}
+
 #[cfg(test)]
 mod tests {
     use super::Key;

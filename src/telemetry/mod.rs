@@ -146,6 +146,8 @@ pub struct Observing {
     pub capture_bytes: Counter,
     /// Exchanges that could not be written.
     pub capture_dropped: Counter,
+    /// Baselines that could not be saved.
+    pub state_failures: Counter,
 }
 
 impl Observing {
@@ -163,6 +165,7 @@ impl Observing {
             series: gauge!(table::SERIES),
             capture_bytes: counter!(table::CAPTURE_BYTES),
             capture_dropped: counter!(table::CAPTURE_DROPPED),
+            state_failures: counter!(table::STATE_FAILURES),
         }
     }
 

@@ -50,6 +50,7 @@ pub(super) const QUEUE: &str = "flatline_queue_length";
 pub(super) const SERIES: &str = "flatline_series";
 pub(super) const CAPTURE_BYTES: &str = "flatline_capture_bytes_total";
 pub(super) const CAPTURE_DROPPED: &str = "flatline_capture_dropped_total";
+pub(super) const STATE_FAILURES: &str = "flatline_state_save_failures_total";
 pub(super) const TRANSITIONS: &str = "flatline_verdict_transitions_total";
 pub(super) const STATE: &str = "flatline_verdict_state";
 pub(super) const CAUSE: &str = "flatline_cause_weight";
@@ -140,6 +141,12 @@ pub const ALL: &[Metric] = &[
         "exchanges",
         &[],
         "Exchanges that could not be written to a capture file.",
+    ),
+    counter(
+        STATE_FAILURES,
+        "baselines",
+        &[],
+        "Baselines that could not be written to the state folder.",
     ),
     counter(
         TRANSITIONS,

@@ -1,0 +1,125 @@
+//! What survives a restart, a reset and a new version.
+
+use super::tests::{analyzer, exchange, healthy};
+use super::*;
+use crate::detect::Saved;
+use crate::proto::tensorflow::serving::PredictResponse;
+use prost::Message;
+
+fn flat(_: &[f32]) -> Vec<f32> {
+    vec![0.2, 0.3, 0.5]
+}
+
+/// 1,000 healthy calls of four rows.
+fn learned() -> Analyzer {
+    let mut analyzer = analyzer();
+    for n in 0..1000 {
+        analyzer.observe(&exchange(n, healthy));
+    }
+    analyzer
+}
+
+fn rows_until_firing(analyzer: &mut Analyzer, from: u64) -> Option<u64> {
+    (from..from + 600).find_map(|n| {
+        let steps = analyzer.observe(&exchange(n, flat)).transitions;
+        let fired = steps.iter().any(|step| step.to == State::Firing);
+        fired.then_some((n + 1 - from) * 4)
+    })
+}
+
+#[test]
+fn a_baseline_goes_on_where_an_earlier_process_ended() {
+    let before = learned();
+    let key = before.keys().next().unwrap().clone();
+    let bytes = before.save(&key).unwrap().to_bytes("a name").unwrap();
+    assert!(bytes.len() < 1 << 20, "{}", bytes.len());
+    let (name, saved) = Saved::from_bytes(&bytes).unwrap();
+    assert_eq!(name, "a name");
+    let mut after = analyzer();
+    after.restore(key, saved);
+    for n in 1000..1100 {
+        assert!(after.observe(&exchange(n, healthy)).transitions.is_empty());
+    }
+    assert_eq!(after.report(0).series[0].baseline.state, "restored");
+    let rows = rows_until_firing(&mut after, 1100).unwrap();
+    assert!(rows <= 40, "{rows}");
+}
+
+#[test]
+fn damage_is_named() {
+    use crate::detect::Damaged;
+    let before = learned();
+    let key = before.keys().next().unwrap();
+    let bytes = before.save(key).unwrap().to_bytes("n").unwrap();
+    let read = |bytes: &[u8]| Saved::from_bytes(bytes).map(|_| ()).unwrap_err();
+    assert_eq!(read(b""), Damaged::NoBaseline);
+    assert_eq!(read(&bytes[..bytes.len() - 1]), Damaged::Checksum);
+    for at in [42, bytes.len() / 2, bytes.len() - 1] {
+        let mut wrong = bytes.clone();
+        wrong[at] ^= 1;
+        assert_eq!(read(&wrong), Damaged::Checksum);
+    }
+    let mut other = bytes;
+    other[8] = 9;
+    assert_eq!(read(&other), Damaged::Version(9));
+}
+
+#[test]
+fn a_reset_forgets_the_chosen_series_alone() {
+    let mut analyzer = learned();
+    let chosen = |model: &str| Chosen {
+        model: Some(model.to_owned()),
+        ..Chosen::default()
+    };
+    assert!(analyzer.reset(&chosen("other")).is_empty());
+    assert_eq!(analyzer.reset(&chosen("m")).len(), 1);
+    assert_eq!(analyzer.series_count(), 0);
+    analyzer.observe(&exchange(2000, healthy));
+    assert_eq!(analyzer.report(0).series[0].baseline.state, "learning");
+}
+
+#[test]
+fn a_version_that_is_flat_from_its_first_reply_fires_within_64_rows() {
+    let mut analyzer = learned();
+    for n in 1000..1100 {
+        let mut call = exchange(n, flat);
+        let mut response = PredictResponse::decode(call.response.clone()).unwrap();
+        let version = crate::proto::tensorflow::serving::model_spec::VersionChoice::Version(4);
+        response.model_spec.as_mut().unwrap().version_choice = Some(version);
+        call.response = response.encode_to_vec().into();
+        for step in analyzer.observe(&call).transitions {
+            if step.to == State::Firing {
+                assert_eq!(
+                    (step.version, step.kind),
+                    (4, Some(crate::report::Kind::Constant))
+                );
+                assert!(step.rows <= 64, "{}", step.rows);
+                return;
+            }
+        }
+    }
+    panic!("nothing fired");
+}
+
+#[test]
+fn what_the_user_expects_helps_a_cold_start() {
+    let scalar = |_: &[f32]| vec![1.0];
+    let rows = |expect: &str| {
+        let options = Options {
+            expect: vec![expect.parse().unwrap()],
+            ..Options::default()
+        };
+        let mut analyzer = Analyzer::new(options, [7; 32]);
+        (0..700_u64).find_map(|n| {
+            let steps = analyzer.observe(&exchange(n, scalar)).transitions;
+            steps
+                .iter()
+                .any(|s| s.to == State::Firing)
+                .then_some(4 * (n + 1))
+        })
+    };
+    assert!(rows("m=continuous").unwrap() <= 80);
+    assert!((512..=600).contains(&rows("m=classes:10").unwrap()));
+    assert!(rows("m=coarse").unwrap() >= 2000);
+    assert!(rows("other=continuous").unwrap() >= 2000);
+}

@@ -1,0 +1,68 @@
+//! `flatline explain`
+
+use crate::admin;
+use crate::config::Address;
+use crate::error::Error;
+use crate::explain;
+use crate::report::Report;
+use http::{Method, StatusCode};
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Say in plain language what a verdict means: what happened, why, and what to do next
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  flatline explain --admin 127.0.0.1:9464\n  curl -s http://127.0.0.1:9464/api/v1/verdicts | flatline explain"
+)]
+pub(super) struct Args {
+    /// JSON as of /api/v1/verdicts; - or nothing for standard input
+    #[arg(value_name = "FILE", conflicts_with = "admin")]
+    file: Option<PathBuf>,
+    /// Ask a running proxy instead
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<Address>,
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode, Error> {
+    let (name, text) = match (&args.admin, &args.file) {
+        (Some(address), _) => (address.to_string(), asked(address)?),
+        (None, Some(path)) if path.as_os_str() != "-" => {
+            let text = std::fs::read(path);
+            (
+                path.display().to_string(),
+                text.map_err(|e| unreadable(path.display(), &e))?,
+            )
+        }
+        _ => {
+            let mut text = Vec::new();
+            let read = std::io::stdin().read_to_end(&mut text);
+            read.map_err(|e| unreadable("standard input", &e))?;
+            ("standard input".to_owned(), text)
+        }
+    };
+    let report: Report = serde_json::from_slice(&text).map_err(|error| {
+        Error::Config(format!(
+            "{name}: no verdicts as of /api/v1/verdicts: {error}"
+        ))
+    })?;
+    // A reader that has seen enough closes the pipe.
+    let _ = std::io::stdout().write_all(explain::report(&report).as_bytes());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn asked(address: &Address) -> Result<Vec<u8>, Error> {
+    let asked = admin::ask(address, Method::GET, "/api/v1/verdicts", None);
+    let (status, body) = super::runtime()?.block_on(asked)?;
+    if status == StatusCode::OK {
+        return Ok(body.into());
+    }
+    Err(Error::Unavailable(format!(
+        "admin: `{address}` answered {status}: {}",
+        String::from_utf8_lossy(&body).trim()
+    )))
+}
+
+fn unreadable(name: impl std::fmt::Display, error: &std::io::Error) -> Error {
+    Error::Config(format!("{name}: {error}"))
+}
