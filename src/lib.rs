@@ -27,6 +27,7 @@ pub mod proto;
 pub mod replay;
 pub mod report;
 pub mod respond;
+pub mod sieve;
 pub mod skip;
 pub mod stack;
 pub mod state;

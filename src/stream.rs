@@ -1,10 +1,10 @@
 //! Bodies of HTTP/2 streams: reading one with its flow control, and writing one into another.
 //!
 //! A reader's window is only opened again when what it read was taken by the other side, so a
-//! slow reader stalls its own stream and nothing is held back or piled up here.
+//! slow reader stalls its own stream, and what waits for it here is at most that window.
 
-use bytes::Bytes;
-use h2::{Reason, RecvStream, SendStream};
+use bytes::{Bytes, BytesMut};
+use h2::{FlowControl, Reason, RecvStream, SendStream};
 use http::HeaderMap;
 use http_body::{Body, Frame};
 use std::future::poll_fn;
@@ -45,8 +45,6 @@ impl From<h2::Error> for Failure {
 #[derive(Debug)]
 pub struct RecvBody {
     stream: RecvStream,
-    /// Bytes handed out and not yet given back to the window.
-    held: usize,
     /// DATA is over; only trailers may follow.
     drained: bool,
 }
@@ -57,9 +55,23 @@ impl RecvBody {
     pub fn new(stream: RecvStream) -> Self {
         RecvBody {
             stream,
-            held: 0,
             drained: false,
         }
+    }
+
+    /// The window of this stream, for whoever passes its bytes on.
+    pub fn credit(&mut self) -> Credit {
+        Credit(self.stream.flow_control().clone())
+    }
+}
+
+/// Opens a stream's window again; travels in the extensions of the request or the reply.
+#[derive(Debug, Clone)]
+pub struct Credit(FlowControl);
+
+impl Credit {
+    fn give(&mut self, bytes: usize) {
+        let _ = self.0.release_capacity(bytes);
     }
 }
 
@@ -72,17 +84,9 @@ impl Body for RecvBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         let this = &mut *self;
-        // Whoever asks for more has taken what it got.
-        let held = std::mem::take(&mut this.held);
-        if held > 0 {
-            let _ = this.stream.flow_control().release_capacity(held);
-        }
         if !this.drained {
             match ready!(this.stream.poll_data(cx)) {
-                Some(Ok(data)) => {
-                    this.held = data.len();
-                    return Poll::Ready(Some(Ok(Frame::data(data))));
-                }
+                Some(Ok(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
                 Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
                 None => this.drained = true,
             }
@@ -131,105 +135,169 @@ impl Sender {
         let _ = self.lock().send_trailers(trailers);
     }
 
-    /// Writes `body` as it comes, each frame when the window has room for it.
-    pub async fn pump<B>(&self, body: &mut B) -> Pumped
+    /// Writes `body` as it comes, each frame when the window has room for it. Gives `credit` for
+    /// what was written.
+    pub async fn pump<B>(&self, body: &mut B, mut credit: Option<Credit>) -> Pumped
     where
         B: Body<Data = Bytes, Error = Failure> + Unpin,
     {
-        loop {
-            let frame = match self.next_frame(body).await {
-                Ok(frame) => frame,
-                Err(refused) => return Pumped::Refused(refused),
-            };
-            match frame.map(|frame| frame.map(Frame::into_data)) {
-                None => {
-                    let _ = self.lock().send_data(Bytes::new(), true);
-                    return Pumped::Whole(None);
-                }
-                Some(Err(failure)) => return Pumped::Broken(failure),
-                Some(Ok(Ok(data))) => {
-                    let end = body.is_end_stream();
-                    match self.write(data, end).await {
-                        Err(refused) => return Pumped::Refused(refused),
-                        Ok(()) if end => return Pumped::Whole(None),
-                        Ok(()) => {}
-                    }
-                }
-                Some(Ok(Err(frame))) => {
-                    let trailers = frame.into_trailers().unwrap_or_default();
-                    self.trailers(trailers.clone());
-                    return Pumped::Whole(Some(trailers));
-                }
-            }
-        }
+        let mut queue = Queue::default();
+        poll_fn(|cx| self.poll_pump(cx, body, &mut queue, &mut credit)).await
     }
 
-    /// The body's next frame, or the code with which the reader reset this stream meanwhile.
-    async fn next_frame<B>(
+    fn poll_pump<B>(
         &self,
+        cx: &mut Context<'_>,
         body: &mut B,
-    ) -> Result<Option<Result<Frame<Bytes>, Failure>>, Reason>
+        queue: &mut Queue,
+        credit: &mut Option<Credit>,
+    ) -> Poll<Pumped>
     where
         B: Body<Data = Bytes, Error = Failure> + Unpin,
     {
-        poll_fn(|cx| {
-            if let Poll::Ready(reason) = self.lock().poll_reset(cx) {
-                return Poll::Ready(Err(reason.unwrap_or(Reason::CANCEL)));
-            }
-            Pin::new(&mut *body).poll_frame(cx).map(Ok)
-        })
-        .await
-    }
-
-    async fn write(&self, mut data: Bytes, end: bool) -> Result<(), Reason> {
-        if data.is_empty() {
-            // An empty frame says nothing but "end".
-            if end {
-                let _ = self.lock().send_data(data, true);
-            }
-            return Ok(());
+        let mut stream = self.lock();
+        if let Poll::Ready(reason) = stream.poll_reset(cx) {
+            return Poll::Ready(Pumped::Refused(reason.unwrap_or(Reason::CANCEL)));
         }
-        while !data.is_empty() {
-            let room = self.room(data.len()).await?;
-            let part = data.split_to(room.min(data.len()));
-            let last = end && data.is_empty();
-            self.lock()
-                .send_data(part, last)
-                .map_err(|e| e.reason().unwrap_or(Reason::CANCEL))?;
-        }
-        Ok(())
-    }
-
-    /// Waits until at least one byte of `wanted` may be sent.
-    async fn room(&self, wanted: usize) -> Result<usize, Reason> {
-        self.lock().reserve_capacity(wanted);
-        poll_fn(|cx| {
-            let mut stream = self.lock();
-            if stream.capacity() > 0 {
-                return Poll::Ready(Ok(stream.capacity()));
-            }
-            loop {
-                match ready!(stream.poll_capacity(cx)) {
-                    Some(Ok(0)) => {}
-                    Some(Ok(room)) => return Poll::Ready(Ok(room)),
-                    Some(Err(error)) => {
-                        return Poll::Ready(Err(error.reason().unwrap_or(Reason::CANCEL)));
-                    }
-                    None => {
-                        let reason = match stream.poll_reset(cx) {
-                            Poll::Ready(Ok(reason)) => reason,
-                            _ => Reason::CANCEL,
-                        };
-                        return Poll::Ready(Err(reason));
-                    }
+        loop {
+            let more = queue.fill(cx, body);
+            while let Some(front) = queue.front() {
+                let room = match ready!(poll_room(cx, &mut stream, front.len())) {
+                    Ok(room) => room,
+                    Err(reason) => return Poll::Ready(Pumped::Refused(reason)),
+                };
+                let part = front.split_to(room.min(front.len()));
+                let size = part.len();
+                let last = queue.is_empty() && matches!(queue.end, Some(End::Whole));
+                if let Err(error) = stream.send_data(part, last) {
+                    let reason = error.reason().unwrap_or(Reason::CANCEL);
+                    return Poll::Ready(Pumped::Refused(reason));
+                }
+                if let Some(credit) = credit {
+                    credit.give(size);
+                }
+                if last {
+                    return Poll::Ready(Pumped::Whole(None));
                 }
             }
-        })
-        .await
+            match queue.end.take() {
+                Some(End::Whole) => {
+                    let _ = stream.send_data(Bytes::new(), true);
+                    return Poll::Ready(Pumped::Whole(None));
+                }
+                Some(End::Trailers(trailers)) => {
+                    let _ = stream.send_trailers(trailers.clone());
+                    return Poll::Ready(Pumped::Whole(Some(trailers)));
+                }
+                Some(End::Broken(failure)) => return Poll::Ready(Pumped::Broken(failure)),
+                None if more => {}
+                None => return Poll::Pending,
+            }
+        }
     }
 
     /// A panic elsewhere while the lock was held leaves the stream as it was.
     fn lock(&self) -> MutexGuard<'_, SendStream<Bytes>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Polls until at least one byte of `wanted` may be sent.
+fn poll_room(
+    cx: &mut Context<'_>,
+    stream: &mut SendStream<Bytes>,
+    wanted: usize,
+) -> Poll<Result<usize, Reason>> {
+    stream.reserve_capacity(wanted);
+    if stream.capacity() > 0 {
+        return Poll::Ready(Ok(stream.capacity()));
+    }
+    loop {
+        match ready!(stream.poll_capacity(cx)) {
+            Some(Ok(0)) => {}
+            Some(Ok(room)) => return Poll::Ready(Ok(room)),
+            Some(Err(error)) => {
+                return Poll::Ready(Err(error.reason().unwrap_or(Reason::CANCEL)));
+            }
+            None => {
+                let reason = match stream.poll_reset(cx) {
+                    Poll::Ready(Ok(reason)) => reason,
+                    _ => Reason::CANCEL,
+                };
+                return Poll::Ready(Err(reason));
+            }
+        }
+    }
+}
+
+/// Frames below this are copied together while they wait: each would cost h2 more than it holds.
+const SMALL: usize = 4 << 10;
+
+/// What was read and not yet written: small frames gathered, at most the reader's window in all.
+#[derive(Default)]
+struct Queue {
+    front: Bytes,
+    gathered: BytesMut,
+    next: Bytes,
+    end: Option<End>,
+}
+
+enum End {
+    Whole,
+    Trailers(HeaderMap),
+    Broken(Failure),
+}
+
+impl Queue {
+    /// Takes what is there. Returns whether there may be more at once.
+    fn fill<B>(&mut self, cx: &mut Context<'_>, body: &mut B) -> bool
+    where
+        B: Body<Data = Bytes, Error = Failure> + Unpin,
+    {
+        while self.end.is_none() && self.next.is_empty() {
+            let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) else {
+                return false;
+            };
+            match frame.map(|frame| frame.map(Frame::into_data)) {
+                None => self.end = Some(End::Whole),
+                Some(Err(failure)) => self.end = Some(End::Broken(failure)),
+                Some(Ok(Ok(data))) => {
+                    self.push(data);
+                    if body.is_end_stream() {
+                        self.end = Some(End::Whole);
+                    }
+                }
+                Some(Ok(Err(frame))) => {
+                    let trailers = frame.into_trailers().unwrap_or_default();
+                    self.end = Some(End::Trailers(trailers));
+                }
+            }
+        }
+        true
+    }
+
+    fn push(&mut self, data: Bytes) {
+        if self.front.is_empty() && self.gathered.is_empty() {
+            self.front = data;
+        } else if data.len() < SMALL {
+            self.gathered.extend_from_slice(&data);
+        } else {
+            self.next = data;
+        }
+    }
+
+    /// What is to be written first.
+    fn front(&mut self) -> Option<&mut Bytes> {
+        if self.front.is_empty() {
+            self.front = self.gathered.split().freeze();
+        }
+        if self.front.is_empty() {
+            self.front = std::mem::take(&mut self.next);
+        }
+        (!self.front.is_empty()).then_some(&mut self.front)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.front.is_empty() && self.gathered.is_empty() && self.next.is_empty()
     }
 }

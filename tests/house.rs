@@ -20,7 +20,7 @@ const RANKS: &[&[&str]] = &[
     &["config", "error", "telemetry"],
     &[
         "listen", "stack", "tap", "upstream", "respond", "drain", "observe", "truth", "net", "tls",
-        "stream", "state",
+        "stream", "state", "sieve",
     ],
     &[
         "admin", "replay", "inject", "webhook", "demo", "lint", "doctor", "explain", "app",

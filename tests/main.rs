@@ -6,3 +6,4 @@ mod doctor;
 mod house;
 mod metrics;
 mod proxy;
+mod wire;

@@ -1,7 +1,7 @@
 //! One call: through the stack, its reply written back as it comes.
 
 use crate::respond::{self, Answer};
-use crate::stream::{Failure, Pumped, Sender};
+use crate::stream::{Credit, Failure, Pumped, Sender};
 use crate::telemetry::{End, Forwarding};
 use crate::upstream::{Abort, Arrived};
 use bytes::Bytes;
@@ -84,7 +84,8 @@ async fn write<R>(response: Response<R>, respond: &mut SendResponse<Bytes>, abor
 where
     R: Body<Data = Bytes, Error = Failure> + Unpin,
 {
-    let (parts, mut body) = response.into_parts();
+    let (mut parts, mut body) = response.into_parts();
+    let credit: Option<Credit> = parts.extensions.remove();
     let only = body.is_end_stream();
     let status = only.then(|| end_of(&parts.headers));
     let Ok(stream) = respond.send_response(Response::from_parts(parts, ()), only) else {
@@ -94,7 +95,7 @@ where
         return end;
     }
     let sender = Sender::new(stream);
-    match sender.pump(&mut body).await {
+    match sender.pump(&mut body, credit).await {
         Pumped::Whole(trailers) => end_of(&trailers.unwrap_or_default()),
         Pumped::Refused(reason) => {
             abort.set(reason);

@@ -3,6 +3,7 @@
 use super::{Settings, call};
 use crate::drain;
 use crate::net::Stream;
+use crate::sieve::{self, Sieve};
 use crate::stack::{self, Peer};
 use crate::stream::RecvBody;
 use crate::upstream::{Upstream, sizes};
@@ -30,7 +31,7 @@ pub(super) async fn run(stream: Stream, peer: Peer, settings: Settings, mut drai
         .max_concurrent_streams(MAX_STREAMS)
         .max_pending_accept_reset_streams(MAX_EARLY_RESETS)
         .max_local_error_reset_streams(Some(MAX_MISTAKES))
-        .handshake::<_, Bytes>(stream);
+        .handshake::<_, Bytes>(Sieve::new(stream, sieve::PREFACE, sizes::FRAME));
     let mut connection = match tokio::time::timeout(settings.handshake_timeout, handshake).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => {
@@ -54,8 +55,10 @@ pub(super) async fn run(stream: Stream, peer: Peer, settings: Settings, mut drai
             accepted = connection.accept() => match accepted {
                 Some(Ok((request, respond))) => {
                     let (mut parts, body) = request.into_parts();
+                    let mut body = RecvBody::new(body);
                     parts.extensions.insert(peer.clone());
-                    let request = http::Request::from_parts(parts, RecvBody::new(body));
+                    parts.extensions.insert(body.credit());
+                    let request = http::Request::from_parts(parts, body);
                     calls.spawn(call::run(service.clone(), request, respond, settings.metrics.clone()));
                 }
                 Some(Err(error)) => {

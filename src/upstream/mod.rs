@@ -5,12 +5,13 @@
 
 use crate::config::Address;
 use crate::net;
-use crate::stream::{Failure, Pumped, RecvBody, Sender};
+use crate::sieve::Sieve;
+use crate::stream::{Credit, Failure, Pumped, RecvBody, Sender};
 use crate::telemetry::Forwarding;
 use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::{Reason, client};
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body::{Body, Frame};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -137,7 +138,7 @@ impl Upstream {
             .max_send_buffer_size(sizes::SEND_BUFFER)
             .data_frame_budget(sizes::DATA_FRAME_BUDGET)
             .enable_push(false)
-            .handshake(stream)
+            .handshake(Sieve::new(stream, 0, sizes::FRAME))
             .await
             .map_err(|error| error.to_string())?;
         tokio::spawn(async move {
@@ -155,6 +156,11 @@ impl Upstream {
         let (mut parts, mut body) = request.into_parts();
         let abort: Abort = parts.extensions.remove().unwrap_or_default();
         let arrived: Option<Arrived> = parts.extensions.remove();
+        let credit: Option<Credit> = parts.extensions.remove();
+        if parts.uri.authority().is_none() {
+            // h2 refuses to send a request without `:authority` unless it came as HTTP/1.1 does.
+            parts.version = Version::HTTP_11;
+        }
         let mut handle = self.ready().await?;
         let end = body.is_end_stream();
         let (response, stream) = handle.send_request(Request::from_parts(parts, ()), end)?;
@@ -169,7 +175,7 @@ impl Upstream {
         if !end {
             let sender = guard.sender.clone();
             let mut pump = Box::pin(async move {
-                if let Pumped::Broken(failure) = sender.pump(&mut body).await {
+                if let Pumped::Broken(failure) = sender.pump(&mut body, credit).await {
                     sender.reset(match failure {
                         Failure::Reset(reason) => reason,
                         _ => Reason::CANCEL,
@@ -181,11 +187,10 @@ impl Upstream {
                 tokio::spawn(pump);
             }
         }
-        let response = response.await?;
-        Ok(response.map(|stream| UpstreamBody {
-            body: RecvBody::new(stream),
-            guard,
-        }))
+        let (mut parts, stream) = response.await?.into_parts();
+        let mut body = RecvBody::new(stream);
+        parts.extensions.insert(body.credit());
+        Ok(Response::from_parts(parts, UpstreamBody { body, guard }))
     }
 }
 
