@@ -20,6 +20,7 @@ pub mod drain;
 pub mod error;
 pub mod explain;
 pub mod fingerprint;
+pub mod inject;
 pub mod listen;
 pub mod net;
 pub mod observe;

@@ -4,6 +4,7 @@ mod admin;
 mod demo;
 mod doctor;
 mod house;
+mod inject;
 mod metrics;
 mod proxy;
 mod wire;

@@ -1,0 +1,72 @@
+//! Puts the sidecar into a Pod: a pure function from a Pod to an RFC 6902 patch, which the webhook
+//! and the command line share.
+//!
+//! A pod is patched whole, skipped with a reason, or refused with every mistake in its annotations;
+//! a second pass over a patched pod changes nothing.
+
+mod annotations;
+mod flags;
+mod outcome;
+mod patch;
+mod pod;
+mod ports;
+mod redirect;
+mod server;
+mod settings;
+mod sidecar;
+mod skip;
+mod takeover;
+
+pub use annotations::{INJECT, INJECTED, SKIPPED};
+pub use outcome::{Mistake, Outcome};
+pub use redirect::script as redirect_script;
+pub use settings::{OnBadAnnotation, Redirect, Settings};
+pub use sidecar::{ADMIN_PORT_NAME, NAME as SIDECAR_NAME, UID};
+pub use skip::Skip;
+
+use annotations::Overrides;
+use outcome::skipped;
+use pod::Pod;
+use serde_json::Value;
+use takeover::Refusal;
+
+/// What has to be done to `pod`, an object with `metadata` and `spec` (a Pod or the template of
+/// one), so that Flatline stands in front of its model server.
+///
+/// Never panics, whatever `pod` is. The patch of a second pass is empty.
+#[must_use]
+pub fn inject(pod: &Value, settings: &Settings) -> Outcome {
+    let Some(pod) = Pod::read(pod) else {
+        return skipped(
+            None,
+            Skip::NotAPod,
+            "expected metadata, spec and a list of containers",
+        );
+    };
+    if pod.is_being_deleted() {
+        return skipped(
+            None,
+            Skip::BeingDeleted,
+            "metadata.deletionTimestamp is set",
+        );
+    }
+    if let Some(name) = sidecar::present(&pod) {
+        let detail = format!("container `{name}` is Flatline already");
+        return skipped(None, Skip::AlreadyInjected, &detail);
+    }
+    let overrides = match Overrides::read(&pod) {
+        Ok(overrides) => overrides,
+        Err(mistakes) => return Outcome::Refused { mistakes },
+    };
+    if overrides.opted_out {
+        let detail = format!("{INJECT} says so");
+        return skipped(Some(&pod), Skip::OptedOut, &detail);
+    }
+    match takeover::plan(&pod, &overrides, settings) {
+        Ok((patch, warnings)) => Outcome::Patched { patch, warnings },
+        Err(Refusal::Skip(reason, detail)) => skipped(Some(&pod), reason, &detail),
+        Err(Refusal::Mistake(mistake)) => Outcome::Refused {
+            mistakes: vec![mistake],
+        },
+    }
+}

@@ -1,0 +1,166 @@
+//! The sidecar container.
+
+use super::annotations::{Overrides, quantity};
+use super::flags;
+use super::pod::Pod;
+use super::{Redirect, Settings};
+use serde_json::{Value, json};
+
+/// Name of the container.
+pub const NAME: &str = "flatline";
+/// User and group that the sidecar runs as, by which a redirection exempts it.
+pub const UID: u32 = 2102;
+/// Name of the port of metrics and health.
+pub const ADMIN_PORT_NAME: &str = "flatline-admin";
+/// Volume of the ConfigMap.
+const CONFIG_VOLUME: &str = "flatline-config";
+/// Volume that stands where the token of the service account would be mounted.
+const NO_TOKEN_VOLUME: &str = "flatline-no-token";
+/// How long the kubelet waits between SIGTERM and SIGKILL unless the pod says otherwise.
+const DEFAULT_GRACE: u64 = 30;
+
+/// The ports of a pod that gets a sidecar.
+#[derive(Debug, Clone)]
+pub(super) struct Ports {
+    /// Where the sidecar listens.
+    pub(super) listen: u16,
+    /// Where TensorFlow Serving listens.
+    pub(super) upstream: u16,
+    pub(super) admin: u16,
+    /// `ports` entries that the sidecar declares, besides the admin port's.
+    pub(super) declared: Vec<Value>,
+}
+
+/// The name of the container that is Flatline already, if one is.
+pub(super) fn present<'a>(pod: &Pod<'a>) -> Option<&'a str> {
+    pod.containers()
+        .find(|container| {
+            let image = container.text("image").unwrap_or_default();
+            let image = image.split('@').next().unwrap_or(image);
+            let base = flags::base(image).split(':').next().unwrap_or_default();
+            let serves = flags::words(container)
+                .iter()
+                .any(|word| word.text == "serve");
+            container.name() == NAME || (base == NAME && serves)
+        })
+        .map(|container| container.name())
+}
+
+pub(super) fn container(
+    pod: &Pod<'_>,
+    overrides: &Overrides<'_>,
+    settings: &Settings,
+    redirect: Redirect,
+    ports: &Ports,
+    resources: &Value,
+) -> Value {
+    let mut declared = ports.declared.clone();
+    declared
+        .push(json!({"name": ADMIN_PORT_NAME, "containerPort": ports.admin, "protocol": "TCP"}));
+    let mut mounts = vec![no_token()];
+    if overrides.config.is_some() {
+        mounts.push(json!({"name": CONFIG_VOLUME, "mountPath": "/etc/flatline", "readOnly": true}));
+    }
+    let mut container = json!({
+        "name": NAME,
+        "image": overrides.image.unwrap_or(&settings.image),
+        "imagePullPolicy": "IfNotPresent",
+        "args": args(pod, overrides, redirect, ports, resources),
+        "ports": declared,
+        "resources": resources,
+        // Alive before the model server is started, so that no call finds the port closed.
+        "startupProbe": probe("/livez", ports.admin, 1, 60),
+        "readinessProbe": probe("/readyz", ports.admin, 5, 2),
+        "livenessProbe": probe("/livez", ports.admin, 10, 6),
+        "securityContext": {
+            "runAsUser": UID,
+            "runAsGroup": UID,
+            "runAsNonRoot": true,
+            "privileged": false,
+            "allowPrivilegeEscalation": false,
+            "readOnlyRootFilesystem": true,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"}
+        },
+        "volumeMounts": mounts
+    });
+    if !settings.legacy_sidecar {
+        container["restartPolicy"] = json!("Always");
+    }
+    container
+}
+
+/// Volumes that the sidecar mounts.
+pub(super) fn volumes(overrides: &Overrides<'_>) -> Vec<Value> {
+    let mut volumes = vec![json!({"name": NO_TOKEN_VOLUME, "emptyDir": {"sizeLimit": "1Mi"}})];
+    if let Some(name) = overrides.config {
+        volumes.push(json!({"name": CONFIG_VOLUME, "configMap": {"name": name}}));
+    }
+    volumes
+}
+
+/// The API server mounts the service account's token into every container that has nothing at
+/// this path, and does so again after a webhook.
+pub(super) fn no_token() -> Value {
+    json!({
+        "name": NO_TOKEN_VOLUME,
+        "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount",
+        "readOnly": true
+    })
+}
+
+fn args(
+    pod: &Pod<'_>,
+    overrides: &Overrides<'_>,
+    redirect: Redirect,
+    ports: &Ports,
+    resources: &Value,
+) -> Vec<String> {
+    let grace = pod.spec.get("terminationGracePeriodSeconds");
+    let grace = grace.and_then(Value::as_u64).unwrap_or(DEFAULT_GRACE);
+    let mut args = vec![
+        "serve".to_owned(),
+        format!("--listen=0.0.0.0:{}", ports.listen),
+        format!("--upstream=127.0.0.1:{}", ports.upstream),
+        format!("--admin=0.0.0.0:{}", ports.admin),
+        // Done before the kubelet kills.
+        format!("--drain-timeout={}s", grace.saturating_sub(5).max(1)),
+        "--log-format=json".to_owned(),
+    ];
+    if redirect == Redirect::Iptables {
+        args.push("--original-dst".to_owned());
+    }
+    match overrides.config {
+        // What the file says about memory stands: a flag would win over it.
+        Some(_) => args.push("--config=/etc/flatline/flatline.toml".to_owned()),
+        None => args.extend(tap_bounds(resources).into_iter().flatten()),
+    }
+    args.extend(
+        overrides
+            .log_level
+            .map(|level| format!("--log-level={level}")),
+    );
+    args.extend(overrides.action.map(|action| format!("--action={action}")));
+    args
+}
+
+/// What the tap may keep has to fit into the memory limit: a quarter, and an eighth for one call.
+fn tap_bounds(resources: &Value) -> Option<[String; 2]> {
+    let limit = quantity(resources["limits"]["memory"].as_str()?)?;
+    let mebibytes = (limit / f64::from(1 << 20)) as u64;
+    let total = (mebibytes / 4).clamp(1, 256);
+    let call = (mebibytes / 8).clamp(1, 64);
+    Some([
+        format!("--tap-bytes-per-call={call}MiB"),
+        format!("--tap-bytes-total={total}MiB"),
+    ])
+}
+
+fn probe(path: &str, port: u16, period: u32, failures: u32) -> Value {
+    json!({
+        "httpGet": {"path": path, "port": port},
+        "periodSeconds": period,
+        "timeoutSeconds": 2,
+        "failureThreshold": failures
+    })
+}
