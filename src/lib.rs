@@ -35,6 +35,7 @@ pub mod state;
 pub mod stream;
 pub mod tap;
 pub mod telemetry;
+pub mod tls;
 pub mod truth;
 pub mod upstream;
 pub mod window;

@@ -1,0 +1,114 @@
+//! A certificate with its key, and the one that is shown now.
+
+use super::provider;
+use std::sync::{Arc, PoisonError, RwLock};
+use thiserror::Error;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem};
+use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
+use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::{Error as TlsError, ServerConfig, server::WebPkiClientVerifier};
+
+/// Why a certificate and a key make no identity.
+#[derive(Debug, Error)]
+pub enum Mistake {
+    /// The certificate's PEM.
+    #[error("certificate: {0} (example: -----BEGIN CERTIFICATE-----)")]
+    Certificate(pem::Error),
+    /// No certificate in it.
+    #[error("certificate: none in the file (example: -----BEGIN CERTIFICATE-----)")]
+    NoCertificate,
+    /// The key's PEM.
+    #[error("key: {0} (example: -----BEGIN PRIVATE KEY-----)")]
+    Key(pem::Error),
+    /// They do not belong together, or the key is of a kind that is not known.
+    #[error("certificate and key do not make a pair: {0}")]
+    Pair(TlsError),
+}
+
+/// A chain of certificates and the key of the first.
+#[derive(Debug, Clone)]
+pub struct Identity(Arc<CertifiedKey>);
+
+impl Identity {
+    /// Reads PEM: the server's certificate first, then those that lead to its authority.
+    ///
+    /// # Errors
+    /// When either cannot be read, or the key is not the certificate's: half a rotation.
+    pub fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Self, Mistake> {
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate)
+            .collect::<Result<_, _>>()
+            .map_err(Mistake::Certificate)?;
+        if chain.is_empty() {
+            return Err(Mistake::NoCertificate);
+        }
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(Mistake::Key)?;
+        CertifiedKey::from_der(chain, key, &provider())
+            .map(|pair| Identity(Arc::new(pair)))
+            .map_err(Mistake::Pair)
+    }
+}
+
+/// The identity that new connections are shown. Those that stand keep what they began with, so
+/// that a change drops none.
+#[derive(Debug, Clone)]
+pub struct Shown(Arc<RwLock<Identity>>);
+
+impl Shown {
+    /// Shows `identity` first.
+    #[must_use]
+    pub fn new(identity: Identity) -> Self {
+        Shown(Arc::new(RwLock::new(identity)))
+    }
+
+    /// Shows `identity` from the next handshake on.
+    pub fn replace(&self, identity: Identity) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = identity;
+    }
+
+    /// A server's configuration that shows it, for `protocols` (ALPN), without client certificates.
+    ///
+    /// # Errors
+    /// When the provider has no protocol version in common with rustls, which is a build's mistake.
+    pub fn server(&self, protocols: &[&[u8]]) -> Result<ServerConfig, TlsError> {
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_client_cert_verifier(WebPkiClientVerifier::no_client_auth())
+            .with_cert_resolver(Arc::new(self.clone()));
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        Ok(config)
+    }
+}
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let shown = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        Some(Arc::clone(&shown.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair() -> (String, String) {
+        let made = rcgen::generate_simple_self_signed(vec!["a.test".to_owned()]).unwrap();
+        (made.cert.pem(), made.signing_key.serialize_pem())
+    }
+
+    #[test]
+    fn half_a_rotation_is_refused() {
+        let (old, new) = (pair(), pair());
+        assert!(Identity::from_pem(old.0.as_bytes(), old.1.as_bytes()).is_ok());
+        let mixed = Identity::from_pem(new.0.as_bytes(), old.1.as_bytes());
+        assert!(matches!(mixed, Err(Mistake::Pair(_))), "{mixed:?}");
+        let empty = Identity::from_pem(b"", old.1.as_bytes());
+        assert!(matches!(empty, Err(Mistake::NoCertificate)), "{empty:?}");
+        let cut = &old.0.as_bytes()[..old.0.len() / 2];
+        let cut = Identity::from_pem(cut, old.1.as_bytes());
+        assert!(
+            matches!(cut, Err(Mistake::Certificate(_) | Mistake::NoCertificate)),
+            "{cut:?}"
+        );
+    }
+}
