@@ -1,7 +1,7 @@
 //! Between the tap and the core, and the only file that knows both: a bounded queue to one
 //! thread that runs the analyzer. Nothing here makes a call wait.
 
-use crate::analyzer::{Analyzer, Chosen, Options, SeriesKey};
+use crate::analyzer::{Analyzer, Chosen, Options, SeriesKey, Traffic};
 use crate::codec::frame::message;
 use crate::proto::flatline::v1::Exchange;
 use crate::report::Report;
@@ -45,6 +45,7 @@ pub struct Observer {
 enum Message {
     Call(Box<Record>),
     Report(oneshot::Sender<Report>),
+    Scrape(oneshot::Sender<(Report, Traffic)>),
     Reset(Chosen, oneshot::Sender<Vec<SeriesKey>>),
     Flush(oneshot::Sender<()>),
 }
@@ -91,6 +92,13 @@ impl Observer {
         let (answer, report) = oneshot::channel();
         self.queue.try_send(Message::Report(answer)).ok()?;
         report.await.ok()
+    }
+
+    /// The report and the counts of every series, for the metrics; `None` as for the report.
+    pub async fn scrape(&self) -> Option<(Report, Traffic)> {
+        let (answer, found) = oneshot::channel();
+        self.queue.try_send(Message::Scrape(answer)).ok()?;
+        found.await.ok()
     }
 
     /// Forgets all that was learned of the chosen series, and says which they were; `None` once
@@ -145,11 +153,13 @@ impl Worker {
                     self.metrics.series.set(self.analyzer.series_count() as f64);
                 }
                 Message::Report(answer) => {
-                    let now = SystemTime::now()
-                        .duration_since(UNIX_EPOCH)
-                        .unwrap_or_default();
-                    let now = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
-                    let _ = answer.send(self.analyzer.report(now));
+                    let _ = answer.send(self.analyzer.report(now_nanos()));
+                }
+                Message::Scrape(answer) => {
+                    let now = now_nanos();
+                    // Before the report, so that both have the same series.
+                    let traffic = self.analyzer.traffic(now);
+                    let _ = answer.send((self.analyzer.report(now), traffic));
                 }
                 Message::Reset(chosen, answer) => {
                     let _ = answer.send(self.reset(&chosen));
@@ -186,7 +196,13 @@ impl Worker {
         self.metrics.non_finite.increment(outcome.non_finite_rows);
         self.metrics.evicted.increment(outcome.evicted);
         for transition in &outcome.transitions {
-            verdict_changed(transition);
+            let key = SeriesKey {
+                model: transition.model.clone(),
+                version: transition.version,
+                signature: transition.signature.clone(),
+                output: transition.output.clone(),
+            };
+            verdict_changed(transition, self.analyzer.category(&key));
         }
         self.save(&outcome.learned);
     }
@@ -225,6 +241,13 @@ impl Worker {
         self.metrics.skip(reason);
         self.analyzer.skip(reason);
     }
+}
+
+fn now_nanos() -> i64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// The next message; `None` when nobody can send any more.

@@ -58,6 +58,12 @@ impl Window {
         self.counts.add(row);
     }
 
+    /// Whether a row of the window has this effective input.
+    #[must_use]
+    pub fn holds_input(&self, effective: u64) -> bool {
+        self.counts.effective.contains_key(&effective)
+    }
+
     /// The statistics at `now_nanos`; all zero for an empty window. Changes nothing.
     #[must_use]
     pub fn stats_at(&self, now_nanos: i64) -> Stats {
@@ -66,14 +72,20 @@ impl Window {
             .iter()
             .take_while(|(at, _)| self.expired(*at, now_nanos))
             .count();
-        if gone == 0 {
-            return self.counts.stats(self.rows.len());
+        let left = self.rows.len() - gone;
+        // Whichever is less to count: what is left, or what has gone.
+        if left < gone {
+            let mut counts = Counts::default();
+            for (_, row) in self.rows.iter().skip(gone) {
+                counts.add(*row);
+            }
+            return counts.stats(left);
         }
-        let mut counts = Counts::default();
-        for (_, row) in self.rows.iter().skip(gone) {
-            counts.add(*row);
+        let mut without = Counts::default();
+        for (_, row) in self.rows.iter().take(gone) {
+            without.add(*row);
         }
-        counts.stats(self.rows.len() - gone)
+        self.counts.stats_without(&without, left)
     }
 
     fn expired(&self, at: i64, now: i64) -> bool {
@@ -115,12 +127,22 @@ impl Counts {
     }
 
     fn stats(&self, rows: usize) -> Stats {
-        let top = self.output.values().copied().max().unwrap_or(0);
+        self.stats_without(&Counts::default(), rows)
+    }
+
+    /// The statistics of the `rows` rows that are left when `gone`, a part of these, is taken away.
+    fn stats_without(&self, gone: &Counts, rows: usize) -> Stats {
+        let top = self
+            .output
+            .iter()
+            .map(|(key, count)| count - gone.output.get(key).copied().unwrap_or(0))
+            .max()
+            .unwrap_or(0);
         Stats {
             rows: rows as u64,
-            distinct_inputs: self.raw.len() as u64,
-            distinct_effective_inputs: self.effective.len() as u64,
-            distinct_outputs: self.output.len() as u64,
+            distinct_inputs: distinct(&self.raw, &gone.raw),
+            distinct_effective_inputs: distinct(&self.effective, &gone.effective),
+            distinct_outputs: distinct(&self.output, &gone.output),
             top_output_share: if rows == 0 {
                 0.0
             } else {
@@ -128,6 +150,15 @@ impl Counts {
             },
         }
     }
+}
+
+/// Keys that are left when as many as `gone` says are taken away.
+fn distinct(all: &PrintMap<u32>, gone: &PrintMap<u32>) -> u64 {
+    let emptied = gone
+        .iter()
+        .filter(|(key, count)| all.get(key) == Some(count))
+        .count();
+    (all.len() - emptied) as u64
 }
 
 #[cfg(test)]
@@ -210,6 +241,22 @@ mod tests {
             let stats = window.stats_at(now);
             assert_eq!(stats.rows, live.len() as u64);
             assert_eq!(stats.distinct_outputs, distinct.len() as u64);
+            for later in [0, 2, 4, 6] {
+                let then = now + later * SECOND;
+                let live: Vec<_> = live
+                    .iter()
+                    .filter(|(at, _)| then - at <= 5 * SECOND)
+                    .collect();
+                let mut counts = std::collections::BTreeMap::new();
+                for (_, row) in &live {
+                    *counts.entry(row.output).or_insert(0_u32) += 1;
+                }
+                let stats = window.stats_at(then);
+                assert_eq!(stats.distinct_outputs, counts.len() as u64);
+                let top = counts.values().max().copied().unwrap_or(0);
+                let share = f64::from(top) / live.len().max(1) as f64;
+                assert!((stats.top_output_share - share).abs() < 1e-12);
+            }
         }
     }
 }

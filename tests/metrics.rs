@@ -1,18 +1,28 @@
 //! The table of metrics is what is documented.
 
-use flatline::telemetry::{ALL, Kind};
+use flatline::analyzer::{Analyzer, Options};
+use flatline::app;
+use flatline::config::{Config, Raw};
+use flatline::demo::digits::PIXELS;
+use flatline::demo::server::ModelServer;
+use flatline::proto::flatline::v1::Exchange;
+use flatline::proto::tensorflow::serving::prediction_service_client::PredictionServiceClient;
+use flatline::proto::tensorflow::serving::{
+    ModelSpec, PredictRequest, PredictResponse, model_spec,
+};
+use flatline::proto::tensorflow::tensor_shape_proto::Dim;
+use flatline::proto::tensorflow::{TensorProto, TensorShapeProto};
+use flatline::telemetry::{ALL, Kind, Metric, series_metrics};
+use prost::Message;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 fn document() -> String {
     let mut text = String::from(
-        "# Metrics\n\nWritten from the table in `src/telemetry/table.rs`; `UPDATE=1 cargo test metrics` writes it again.\n\n| name | type | unit | labels | what | since |\n|---|---|---|---|---|---|\n",
+        "# Metrics\n\nWritten from the table in `src/telemetry/table.rs`; `UPDATE=1 cargo test metrics` writes it again.\nHow the pairs add up to a judgement over a fleet: [fleet.md](fleet.md).\n\nAt most 2,000 time series a pod: 70 series have lines of their own, the others add up under `model=\"other\"`; names over 100 characters are cut. A series without a row for an hour leaves.\n\n| name | type | unit | labels | what | since |\n|---|---|---|---|---|---|\n",
     );
     for metric in ALL {
-        let kind = match metric.kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
-        };
+        let kind = metric.kind.as_str();
         let labels = metric
             .labels
             .iter()
@@ -53,4 +63,187 @@ fn names_follow_prometheus() {
         );
         assert!(metric.help.ends_with('.'), "{}", metric.name);
     }
+}
+
+fn floats(dims: &[i64], values: Vec<f32>) -> TensorProto {
+    let dim = |size: &i64| Dim {
+        size: *size,
+        name: String::new(),
+    };
+    TensorProto {
+        dtype: 1,
+        tensor_shape: Some(TensorShapeProto {
+            dim: dims.iter().map(dim).collect(),
+            unknown_rank: false,
+        }),
+        float_val: values,
+        ..TensorProto::default()
+    }
+}
+
+fn request(model: &str, input: &str, tensor: TensorProto) -> PredictRequest {
+    PredictRequest {
+        model_spec: Some(ModelSpec {
+            name: model.to_owned(),
+            ..ModelSpec::default()
+        }),
+        inputs: [(input.to_owned(), tensor)].into(),
+        output_filter: vec![],
+    }
+}
+
+/// An exchange of one row of the model, at second `at`.
+fn exchange(model: &str, version: i64, at: i64, input: f32, output: f32) -> Exchange {
+    let reply = PredictResponse {
+        model_spec: Some(ModelSpec {
+            name: model.to_owned(),
+            version_choice: Some(model_spec::VersionChoice::Version(version)),
+            ..ModelSpec::default()
+        }),
+        outputs: [("y".to_owned(), floats(&[1, 4], vec![output; 4]))].into(),
+    };
+    Exchange {
+        start_unix_nanos: at * 1_000_000_000,
+        method: "/tensorflow.serving.PredictionService/Predict".to_owned(),
+        request: request(model, "x", floats(&[1, 2], vec![input, 1.0]))
+            .encode_to_vec()
+            .into(),
+        response: reply.encode_to_vec().into(),
+        ..Exchange::default()
+    }
+}
+
+/// Name, labels and value of each line that is no comment.
+fn samples(text: &str) -> Vec<(&str, Vec<&str>, f64)> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let sample = |line: &'_ str| -> Option<(usize, usize)> {
+        let value = line.rfind(' ')?;
+        Some((line.find('{').unwrap_or(value).min(value), value))
+    };
+    lines
+        .filter_map(|line| {
+            let (name, value) = sample(line)?;
+            let labels = line[name..value].trim_matches(['{', '}']);
+            let keys = labels.split("\",").filter_map(|l| l.split_once("=\""));
+            let keys = keys.map(|(key, _)| key).collect();
+            Some((&line[..name], keys, line[value + 1..].parse().expect(line)))
+        })
+        .collect()
+}
+
+fn metric(sample: &str) -> &'static Metric {
+    let of = |metric: &&Metric| {
+        let histogram = ["_bucket", "_sum", "_count"].iter().any(|suffix| {
+            metric.kind == Kind::Histogram && sample == format!("{}{suffix}", metric.name)
+        });
+        sample == metric.name || histogram
+    };
+    ALL.iter()
+        .find(of)
+        .unwrap_or_else(|| panic!("`{sample}` is not in the table"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_process_exports_what_the_table_says() {
+    let server = ModelServer::spawn().await.expect("a model server");
+    let toml = format!(
+        "listen = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\nupstream = \"{}\"",
+        server.address()
+    );
+    let config = Config::check(&Raw::from_toml(&toml).expect("TOML")).expect("a configuration");
+    let running = app::start(config).await.expect("a proxy");
+    let mut stub = PredictionServiceClient::connect(format!("http://{}", running.listen))
+        .await
+        .expect("a connection");
+    for i in 0..40_u8 {
+        let pixels = (0..PIXELS).map(|p| f32::from(i) * p as f32 / 640.0);
+        let tensor = floats(&[1, PIXELS as i64], pixels.collect());
+        stub.predict(request("digits", "pixels", tensor))
+            .await
+            .expect("a reply");
+    }
+    let (_, body) = flatline::admin::ask(&running.admin, http::Method::GET, "/metrics", None)
+        .await
+        .expect("a scrape");
+    let text = String::from_utf8(body.to_vec()).expect("UTF-8");
+    let mut seen = BTreeSet::new();
+    for (name, labels, _) in samples(&text) {
+        let metric = metric(name);
+        let labels: BTreeSet<_> = labels.into_iter().filter(|l| *l != "le").collect();
+        assert_eq!(labels, metric.labels.iter().copied().collect(), "{name}");
+        let kind = format!("# TYPE {} {}\n", metric.name, metric.kind.as_str());
+        assert!(text.contains(&kind), "{kind}");
+        assert!(text.contains(&format!("# HELP {} ", metric.name)), "{name}");
+        seen.insert(metric.name);
+    }
+    // Nothing of the series is left out but what speaks of trouble.
+    for metric in ALL {
+        let in_trouble = [
+            "flatline_verdict_kind",
+            "flatline_cause_weight",
+            "flatline_verdict_transitions_total",
+            "flatline_finding",
+        ];
+        if metric.labels.first() == Some(&"model") && !in_trouble.contains(&metric.name) {
+            assert!(seen.contains(metric.name), "{} is missing", metric.name);
+        }
+    }
+    let rows = samples(&text);
+    let of = |wanted: &str| rows.iter().find(|s| s.0 == wanted).map(|s| s.2);
+    assert_eq!(of("flatline_rows_total"), Some(40.0));
+    let pairs = (0..40_u32).map(|i| i.min(32)).sum::<u32>();
+    assert_eq!(of("flatline_row_pairs_total"), Some(f64::from(pairs)));
+}
+
+#[test]
+fn hostile_names_neither_break_nor_swell_a_scrape() {
+    let mut analyzer = Analyzer::new(Options::default(), [7; 32]);
+    let long = "x".repeat(500);
+    let mut rows = 0;
+    for round in 0..3 {
+        for i in 0..300_i64 {
+            let model = format!("{long}\0\"}}\n\\{i}");
+            analyzer.observe(&exchange(&model, i, round, i as f32, round as f32));
+            rows += 1;
+        }
+    }
+    let now = 4_000_000_000;
+    let traffic = analyzer.traffic(now);
+    let text = series_metrics(&analyzer.report(now), &traffic);
+    let found = samples(&text);
+    assert!(found.len() < 1500, "{} time series", found.len());
+    assert!(text.len() < 1 << 20);
+    let distinct: BTreeSet<_> = text
+        .lines()
+        .filter_map(|line| line.rsplit_once(' '))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(distinct.len(), text.lines().count(), "no line twice");
+    assert!(text.contains("flatline_rows_total{model=\"other\""));
+    // 900 calls, 256 series at once: those that left took their own counts with them.
+    let counted: f64 = found
+        .iter()
+        .filter(|s| s.0 == "flatline_rows_total")
+        .map(|s| s.2)
+        .sum();
+    assert!(counted > 200.0 && counted <= f64::from(rows), "{counted}");
+}
+
+#[test]
+fn an_idle_series_leaves_and_comes_back_with_its_counts() {
+    let mut analyzer = Analyzer::new(Options::default(), [7; 32]);
+    for at in 0..10 {
+        analyzer.observe(&exchange("m", 1, at, at as f32, at as f32));
+    }
+    let scrape = |analyzer: &mut Analyzer, at: i64| {
+        let now = at * 1_000_000_000;
+        let traffic = analyzer.traffic(now);
+        series_metrics(&analyzer.report(now), &traffic)
+    };
+    let line =
+        "flatline_rows_total{model=\"m\",version=\"1\",signature=\"serving_default\",output=\"y\"}";
+    assert!(scrape(&mut analyzer, 3600).contains(&format!("{line} 10\n")));
+    assert!(!scrape(&mut analyzer, 3700).contains(line));
+    analyzer.observe(&exchange("m", 1, 3701, 99.0, 99.0));
+    assert!(scrape(&mut analyzer, 3702).contains(&format!("{line} 11\n")));
 }

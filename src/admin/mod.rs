@@ -132,15 +132,16 @@ async fn answer(request: &Request<Incoming>, state: &State) -> Response<Full<Byt
 }
 
 async fn with_report(path: &str, state: &State) -> Response<Full<Bytes>> {
-    let report = state.observer.report().await;
     if path == "/metrics" {
+        let scraped = state.observer.scrape().await;
         // Counters are worth having even while the analyzer is behind.
         let mut text = state.metrics.render();
-        if let Some(report) = &report {
-            text.push_str(&telemetry::series_metrics(report));
+        if let Some((report, traffic)) = &scraped {
+            text.push_str(&telemetry::series_metrics(report, traffic));
         }
         return body("text/plain; version=0.0.4; charset=utf-8", text);
     }
+    let report = state.observer.report().await;
     let Some(report) = report else {
         return plain(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -7,9 +7,11 @@ mod facts;
 mod history;
 #[cfg(test)]
 mod lives;
+mod pairs;
 mod series;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 use crate::detect::rows::CallRows;
 use crate::detect::{Saved, Settings};
@@ -24,10 +26,13 @@ pub use baselines::Chosen;
 pub use expect::{Expect, ExpectError};
 use history::CallFact;
 use jiff::Timestamp;
+use pairs::Pairs;
+pub use pairs::{RING, Tally};
 use series::Series;
 pub use series::SeriesKey;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
+pub use traffic::{OWN_LINES, SeriesTraffic, Traffic};
 
 /// What the analyzer may keep and what it should leave out.
 #[derive(Debug, Clone)]
@@ -92,6 +97,8 @@ pub struct Analyzer {
     observed: Observed,
     transitions: VecDeque<Transition>,
     calls: u64,
+    /// Counts of series without a line of their own in the metrics.
+    other: Tally,
     last: Vec<SeriesKey>,
     /// Where the last exchange was answered.
     upstream: String,
@@ -110,6 +117,7 @@ impl Analyzer {
             observed: Observed::default(),
             transitions: VecDeque::new(),
             calls: 0,
+            other: Tally::default(),
             last: Vec::new(),
             upstream: String::new(),
             saved: BTreeMap::new(),
@@ -235,12 +243,17 @@ impl Analyzer {
         outcome.evicted += self.make_room(&key);
         if !self.series.contains_key(&key) {
             let detector = self.detector(&key);
-            let series = Series::new(self.options.window, self.options.window_rows, detector);
+            let ratio = self.older_version(&key).and_then(|(_, s)| s.pairs.ratio());
+            let mut series = Series::new(self.options.window, self.options.window_rows, detector);
+            series.pairs = Pairs::after(ratio);
+            series.first_nanos = rows.at_nanos;
             self.series.insert(key.clone(), series);
         }
+        self.claim_line(&key);
         let Some(series) = self.series.get_mut(&key) else {
             return;
         };
+        let counted = *series.pairs.tally();
         let was_ready = series.is_ready();
         let fact = CallFact::new(self.calls, &exchange.user_agent, call, output);
         for step in series.observe(&rows, output, fact) {
@@ -260,6 +273,9 @@ impl Analyzer {
             }
             self.transitions.push_back(transition.clone());
             outcome.transitions.push(transition);
+        }
+        if !series.own_line {
+            self.other.add_since(&counted, series.pairs.tally());
         }
         if series.is_ready() && !was_ready {
             outcome.learned.push(key);

@@ -1,8 +1,9 @@
 //! One series: a model's version, signature and output tensor.
 
 use super::history::{CallFact, History, RowFact};
-use crate::alert::{Alert, Step};
-use crate::detect::rows::CallRows;
+use super::pairs::Pairs;
+use crate::alert::{Alert, Level, Step};
+use crate::detect::rows::{CallRows, ValueKind};
 use crate::detect::{Detector, Learned, Prior, Saved, Verdict};
 use crate::fingerprint::call::Output;
 use crate::report::{Baseline, Test};
@@ -37,6 +38,13 @@ pub(super) struct Series {
     pub(super) last_call: u64,
     /// Whether the output has a row for each row of the request.
     pub(super) followed: bool,
+    /// Counts that add up over replicas.
+    pub(super) pairs: Pairs,
+    /// Whether it has lines of its own in the metrics.
+    pub(super) own_line: bool,
+    /// When its first and its last row were answered.
+    pub(super) first_nanos: i64,
+    pub(super) last_nanos: i64,
     detector: Detector,
     /// When every so many rows were answered, oldest first.
     times: VecDeque<(u64, i64)>,
@@ -56,6 +64,10 @@ impl Series {
             rows: 0,
             last_call: 0,
             followed: true,
+            pairs: Pairs::default(),
+            own_line: false,
+            first_nanos: 0,
+            last_nanos: 0,
             detector,
             times: VecDeque::new(),
         }
@@ -117,6 +129,8 @@ impl Series {
             }
             self.times.push_back((self.rows, call.at_nanos));
         }
+        // A vector of several floats hardly takes the same value twice; a scalar may saturate.
+        let continuous = call.outputs.kind == ValueKind::Float && call.outputs.width >= 4;
         self.history.begin(fact);
         for i in 0..call.outputs.exact.len() {
             let row = Row {
@@ -124,7 +138,10 @@ impl Series {
                 effective: call.inputs.effective[i],
                 output: call.outputs.exact[i],
             };
+            let new = !self.window.holds_input(row.effective);
             self.window.record(call.at_nanos, row);
+            self.pairs
+                .record(row, new, call.outputs.finite[i], continuous);
             let values = &call.outputs.values[i * columns..(i + 1) * columns];
             let scores = output.rows.simplex_error.is_some_and(|e| e < 1e-3);
             self.history
@@ -133,7 +150,11 @@ impl Series {
         }
         self.detector.observe(call);
         self.last_call = call.call;
+        self.last_nanos = call.at_nanos;
         self.verdict = self.detector.verdict();
+        if self.verdict.level == Level::Quiet {
+            self.pairs.learn();
+        }
         self.alert.step(
             self.verdict.level,
             self.verdict.kind,

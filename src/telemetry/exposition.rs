@@ -1,51 +1,181 @@
-//! Gauges per series, written from a report at scrape time: so they are never stale, and a
+//! Metrics per series, written from a report at scrape time: so they are never stale, and a
 //! series that left leaves no line behind.
 //!
-//! Source of the format: Prometheus text exposition format 0.0.4.
+//! Source of the format: Prometheus text exposition format 0.0.4. Lines are bounded: 70 series
+//! have up to 20 lines each, the others add up under the model `other`, and of those only what
+//! speaks of trouble is shown, for 12 of them.
 
-use super::table::{ALL, CAUSE, STATE, WINDOW_INPUTS, WINDOW_OUTPUTS, WINDOW_ROWS, WINDOW_TOP};
+use super::table::{
+    ALL, CAUSE, COLLIDING, COMPARED, EFFECTIVE_PAIRS, EXPECTED, FINDING, FIRST_SEEN, HIDDEN,
+    INPUT_PAIRS, KIND, LAST_SEEN, PAIRS, READY, ROWS, ROWS_NON_FINITE, STATE, WINDOW_EFFECTIVE,
+    WINDOW_INPUTS, WINDOW_OUTPUTS, WINDOW_ROWS, WINDOW_TOP,
+};
+use super::text::{escape, label};
+use crate::analyzer::{SeriesTraffic, Tally, Traffic};
 use crate::report::{Report, Series, State};
 use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 type Value = fn(&Series) -> f64;
+type Count = fn(&Tally) -> f64;
 
 /// Most causes of a series that are exported.
 const CAUSES: usize = 2;
+/// Most series in trouble that are shown though they have no lines of their own.
+const TROUBLED: usize = 12;
+/// Most findings that are exported.
+const FINDINGS: usize = 32;
+const OTHER: &str = "model=\"other\",version=\"\",signature=\"\",output=\"\"";
 
-/// The text of all gauges per series.
+const GAUGES: [(&str, Value); 6] = [
+    (WINDOW_ROWS, |series| series.window.rows as f64),
+    (WINDOW_INPUTS, |series| series.window.distinct_inputs as f64),
+    (WINDOW_EFFECTIVE, |series| {
+        series.window.distinct_effective_inputs as f64
+    }),
+    (WINDOW_OUTPUTS, |series| {
+        series.window.distinct_outputs as f64
+    }),
+    (WINDOW_TOP, |series| series.window.top_output_share),
+    (READY, |series| {
+        f64::from(u8::from(series.baseline.state != "learning"))
+    }),
+];
+
+const COUNTERS: [(&str, Count); 8] = [
+    (ROWS, |tally| tally.rows as f64),
+    (ROWS_NON_FINITE, |tally| tally.non_finite_rows as f64),
+    (PAIRS, |tally| tally.pairs as f64),
+    (INPUT_PAIRS, |tally| tally.distinct_input_pairs as f64),
+    (EFFECTIVE_PAIRS, |tally| {
+        tally.distinct_effective_pairs as f64
+    }),
+    (COMPARED, |tally| tally.compared_pairs as f64),
+    (COLLIDING, |tally| tally.colliding_pairs as f64),
+    (EXPECTED, |tally| tally.expected_colliding_pairs),
+];
+
+/// The text of all metrics per series. `traffic` is of the same moment as `report`.
 #[must_use]
-pub fn series_metrics(report: &Report) -> String {
+pub fn series_metrics(report: &Report, traffic: &Traffic) -> String {
+    let all: Vec<Lines<'_>> = report
+        .series
+        .iter()
+        .zip(&traffic.series)
+        .map(|(series, traffic)| Lines {
+            series,
+            traffic,
+            labels: labels(series),
+        })
+        .collect();
+    let own: Vec<&Lines<'_>> = all.iter().filter(|lines| lines.traffic.own).collect();
+    let troubled = all
+        .iter()
+        .filter(|lines| !lines.traffic.own && lines.series.state != State::Inactive);
+    let judged: Vec<&Lines<'_>> = own.iter().copied().chain(troubled.take(TROUBLED)).collect();
+    let hidden = all.len() - own.len();
     let mut text = String::new();
-    let gauges: [(&str, Value); 5] = [
-        (STATE, |series| f64::from(number(series.state))),
-        (WINDOW_ROWS, |series| series.window.rows as f64),
-        (WINDOW_INPUTS, |series| series.window.distinct_inputs as f64),
-        (WINDOW_OUTPUTS, |series| {
-            series.window.distinct_outputs as f64
-        }),
-        (WINDOW_TOP, |series| series.window.top_output_share),
-    ];
-    for (name, value) in gauges {
+    for (name, value) in GAUGES {
         head(&mut text, name);
-        for series in &report.series {
-            let _ = writeln!(text, "{name}{{{}}} {}", labels(series), value(series));
+        for Lines { series, labels, .. } in &own {
+            let _ = writeln!(text, "{name}{{{labels}}} {}", value(series));
         }
     }
-    head(&mut text, CAUSE);
-    for series in &report.series {
-        for cause in series.causes.iter().take(CAUSES) {
-            let category = escape(&name(cause.category));
+    for (name, count) in COUNTERS {
+        head(&mut text, name);
+        for Lines {
+            traffic, labels, ..
+        } in &own
+        {
+            let _ = writeln!(text, "{name}{{{labels}}} {}", count(&traffic.tally));
+        }
+        if traffic.other.rows > 0 {
+            let _ = writeln!(text, "{name}{{{OTHER}}} {}", count(&traffic.other));
+        }
+    }
+    verdicts(&mut text, &judged);
+    versions(&mut text, &own);
+    findings(&mut text, report);
+    head(&mut text, HIDDEN);
+    let _ = writeln!(text, "{HIDDEN} {hidden}");
+    text
+}
+
+struct Lines<'a> {
+    series: &'a Series,
+    traffic: &'a SeriesTraffic,
+    labels: String,
+}
+
+fn verdicts(text: &mut String, judged: &[&Lines<'_>]) {
+    head(text, STATE);
+    for Lines { series, labels, .. } in judged {
+        let _ = writeln!(text, "{STATE}{{{labels}}} {}", number(series.state));
+    }
+    head(text, KIND);
+    for Lines { series, labels, .. } in judged {
+        if let Some(kind) = series.kind {
+            let _ = writeln!(text, "{KIND}{{{labels},kind=\"{}\"}} 1", name(kind));
+        }
+    }
+    head(text, CAUSE);
+    for Lines { series, labels, .. } in judged {
+        let mut named = BTreeSet::new();
+        for cause in &series.causes {
+            if named.len() < CAUSES && named.insert((&cause.rule, cause.category)) {
+                let (rule, category) = (escape(&cause.rule), name(cause.category));
+                let _ = writeln!(
+                    text,
+                    "{CAUSE}{{{labels},rule=\"{rule}\",category=\"{category}\"}} {}",
+                    cause.weight
+                );
+            }
+        }
+    }
+}
+
+fn versions(text: &mut String, own: &[&Lines<'_>]) {
+    let mut seen: BTreeMap<(&str, i64), (i64, i64)> = BTreeMap::new();
+    for Lines {
+        series, traffic, ..
+    } in own
+    {
+        let (first, last) = (traffic.first_nanos, traffic.last_nanos);
+        let entry = seen
+            .entry((&series.model, series.version))
+            .or_insert((first, last));
+        *entry = (entry.0.min(first), entry.1.max(last));
+    }
+    for (metric, of) in [(FIRST_SEEN, 0), (LAST_SEEN, 1)] {
+        head(text, metric);
+        for ((model, version), times) in &seen {
+            let nanos = if of == 0 { times.0 } else { times.1 };
             let _ = writeln!(
                 text,
-                "{CAUSE}{{{},rule=\"{}\",category=\"{category}\"}} {}",
-                labels(series),
-                escape(&cause.rule),
-                cause.weight
+                "{metric}{{{},version=\"{version}\"}} {}",
+                label("model", model),
+                nanos as f64 / 1e9
             );
         }
     }
-    text
+}
+
+fn findings(text: &mut String, report: &Report) {
+    head(text, FINDING);
+    let mut named = BTreeSet::new();
+    for finding in &report.findings {
+        if named.len() < FINDINGS && named.insert((&finding.rule, &finding.model, finding.category))
+        {
+            let _ = writeln!(
+                text,
+                "{FINDING}{{rule=\"{}\",{},category=\"{}\"}} 1",
+                escape(&finding.rule),
+                label("model", &finding.model),
+                name(finding.category)
+            );
+        }
+    }
 }
 
 /// The name that an enum has in JSON.
@@ -66,45 +196,22 @@ fn number(state: State) -> u8 {
 }
 
 fn head(text: &mut String, name: &str) {
-    let help = ALL
-        .iter()
-        .find(|metric| metric.name == name)
-        .map_or("", |metric| metric.help);
-    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
+    if let Some(metric) = ALL.iter().find(|metric| metric.name == name) {
+        let _ = writeln!(
+            text,
+            "# HELP {name} {}\n# TYPE {name} {}",
+            metric.help,
+            metric.kind.as_str()
+        );
+    }
 }
 
 fn labels(series: &Series) -> String {
     format!(
-        "model=\"{}\",version=\"{}\",signature=\"{}\",output=\"{}\"",
-        escape(&series.model),
+        "{},version=\"{}\",{},{}",
+        label("model", &series.model),
         series.version,
-        escape(&series.signature),
-        escape(&series.output)
+        label("signature", &series.signature),
+        label("output", &series.output)
     )
-}
-
-/// Names come from the wire: backslash, quote and line feed are escaped, and nobody's name is
-/// longer than 128 characters.
-fn escape(text: &str) -> String {
-    let mut escaped = String::new();
-    for c in text.chars().take(128) {
-        match c {
-            '\\' => escaped.push_str(r"\\"),
-            '"' => escaped.push_str("\\\""),
-            '\n' => escaped.push_str(r"\n"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hostile_names_stay_inside_their_quotes() {
-        assert_eq!(escape("a\"b\\c\nd"), "a\\\"b\\\\c\\nd");
-        assert_eq!(escape(&"x".repeat(1000)).len(), 128);
-    }
 }

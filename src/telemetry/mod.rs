@@ -2,12 +2,13 @@
 
 mod exposition;
 mod table;
+mod text;
 
 pub use exposition::series_metrics;
 pub use table::{ALL, Kind, Metric};
 
 use crate::error::Error;
-use crate::report::{State, Transition};
+use crate::report::{Category, State, Transition};
 use crate::skip::Skip;
 use metrics::{Counter, Gauge, Histogram, Unit, counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -182,15 +183,17 @@ impl Default for Observing {
 }
 
 /// Tells of a change of state, once as a log line and once as a counter.
-pub fn verdict_changed(transition: &Transition) {
+pub fn verdict_changed(transition: &Transition, category: Option<Category>) {
     let kind = transition
         .kind
         .map_or_else(|| "none".to_owned(), exposition::name);
+    let category = category.map_or_else(|| "none".to_owned(), exposition::name);
     let (from, to) = (
         exposition::name(transition.from),
         exposition::name(transition.to),
     );
-    counter!(table::TRANSITIONS, "kind" => kind.clone(), "to" => to.clone()).increment(1);
+    counter!(table::TRANSITIONS, "kind" => kind.clone(), "category" => category.clone(), "to" => to.clone())
+        .increment(1);
     let Transition {
         model,
         version,
@@ -200,9 +203,9 @@ pub fn verdict_changed(transition: &Transition) {
         ..
     } = transition;
     if transition.to == State::Firing {
-        tracing::warn!(%model, version, %signature, %output, %kind, %from, %to, rows, "verdict changed");
+        tracing::warn!(%model, version, %signature, %output, %kind, %category, %from, %to, rows, "verdict changed");
     } else {
-        tracing::info!(%model, version, %signature, %output, %kind, %from, %to, rows, "verdict changed");
+        tracing::info!(%model, version, %signature, %output, %kind, %category, %from, %to, rows, "verdict changed");
     }
 }
 

@@ -15,6 +15,18 @@ pub enum Kind {
     Histogram,
 }
 
+impl Kind {
+    /// As Prometheus names it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        }
+    }
+}
+
 /// One metric.
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
@@ -58,6 +70,21 @@ pub(super) const WINDOW_ROWS: &str = "flatline_window_rows";
 pub(super) const WINDOW_INPUTS: &str = "flatline_window_distinct_inputs";
 pub(super) const WINDOW_OUTPUTS: &str = "flatline_window_distinct_outputs";
 pub(super) const WINDOW_TOP: &str = "flatline_window_top_output_share";
+pub(super) const WINDOW_EFFECTIVE: &str = "flatline_window_distinct_effective_inputs";
+pub(super) const KIND: &str = "flatline_verdict_kind";
+pub(super) const READY: &str = "flatline_baseline_ready";
+pub(super) const FINDING: &str = "flatline_finding";
+pub(super) const FIRST_SEEN: &str = "flatline_version_first_seen_timestamp_seconds";
+pub(super) const LAST_SEEN: &str = "flatline_version_last_seen_timestamp_seconds";
+pub(super) const HIDDEN: &str = "flatline_series_without_lines";
+pub(super) const ROWS: &str = "flatline_rows_total";
+pub(super) const ROWS_NON_FINITE: &str = "flatline_series_non_finite_rows_total";
+pub(super) const PAIRS: &str = "flatline_row_pairs_total";
+pub(super) const INPUT_PAIRS: &str = "flatline_distinct_input_pairs_total";
+pub(super) const EFFECTIVE_PAIRS: &str = "flatline_distinct_effective_input_pairs_total";
+pub(super) const COMPARED: &str = "flatline_compared_pairs_total";
+pub(super) const COLLIDING: &str = "flatline_colliding_pairs_total";
+pub(super) const EXPECTED: &str = "flatline_expected_colliding_pairs_total";
 
 const ID: &[&str] = &["model", "version", "signature", "output"];
 
@@ -151,8 +178,8 @@ pub const ALL: &[Metric] = &[
     counter(
         TRANSITIONS,
         "transitions",
-        &["kind", "to"],
-        "Changes of a verdict's state, by kind and new state.",
+        &["kind", "category", "to"],
+        "Changes of a verdict's state, by kind, category of the likeliest cause, and new state.",
     ),
     gauge(
         STATE,
@@ -191,6 +218,91 @@ pub const ALL: &[Metric] = &[
         "ratio",
         ID,
         "Share of the commonest output in the sliding window, 0 to 1.",
+    ),
+    gauge(
+        WINDOW_EFFECTIVE,
+        "inputs",
+        ID,
+        "Distinct inputs in the sliding window, as the model saw them.",
+    ),
+    gauge(
+        KIND,
+        "state",
+        &["model", "version", "signature", "output", "kind"],
+        "1 for the kind of trouble of a verdict; absent while inactive.",
+    ),
+    gauge(
+        READY,
+        "state",
+        ID,
+        "1 once the baseline of the series stands, 0 while it is learned.",
+    ),
+    gauge(
+        FINDING,
+        "state",
+        &["rule", "model", "category"],
+        "1 for what is wrong with the deployment, collapse or not.",
+    ),
+    gauge(
+        FIRST_SEEN,
+        "seconds",
+        &["model", "version"],
+        "When this process saw the first reply of a version, Unix time.",
+    ),
+    gauge(
+        LAST_SEEN,
+        "seconds",
+        &["model", "version"],
+        "When this process saw the last reply of a version, Unix time.",
+    ),
+    gauge(
+        HIDDEN,
+        "series",
+        &[],
+        "Series without lines of their own, added up under the model `other`.",
+    ),
+    counter(ROWS, "rows", ID, "Rows of the series."),
+    counter(
+        ROWS_NON_FINITE,
+        "rows",
+        ID,
+        "Output rows of the series with NaN or infinity.",
+    ),
+    counter(
+        PAIRS,
+        "pairs",
+        ID,
+        "Pairs of a row and one of the 32 rows before it in its series.",
+    ),
+    counter(
+        INPUT_PAIRS,
+        "pairs",
+        ID,
+        "Pairs whose inputs differ as the client sent them.",
+    ),
+    counter(
+        EFFECTIVE_PAIRS,
+        "pairs",
+        ID,
+        "Pairs whose inputs differ as the model saw them.",
+    ),
+    counter(
+        COMPARED,
+        "pairs",
+        ID,
+        "Pairs that are evidence: effective inputs differ, the newer is new to the window, both outputs are finite.",
+    ),
+    counter(
+        COLLIDING,
+        "pairs",
+        ID,
+        "Compared pairs whose outputs are equal, byte for byte.",
+    ),
+    counter(
+        EXPECTED,
+        "pairs",
+        ID,
+        "Compared pairs that would collide under health: a sum of probabilities, 1 each where nothing is known.",
     ),
 ];
 
