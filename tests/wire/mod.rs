@@ -1,9 +1,11 @@
 //! Flatline as a process between a raw HTTP/2 client and a raw HTTP/2 server that can misbehave.
 
 mod attacks;
+mod calls;
 mod faults;
 mod framing;
 mod metadata;
+mod observing;
 mod peer;
 mod pressure;
 mod process;
