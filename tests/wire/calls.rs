@@ -181,7 +181,7 @@ async fn generated_calls_are_the_same_with_and_without_the_proxy() {
     let direct = format!("127.0.0.1:{}", upstream.port);
     let (mut with, mut without) = (proxy.client().await, proxy.client().await);
     for case in seed..seed + CASES {
-        if (case - seed) % 50 == 0 {
+        if (case - seed).is_multiple_of(50) {
             with = proxy.client().await;
             without = Peer::client(&direct, &[(4, 1 << 20), (5, 1 << 20)]).await;
         }
