@@ -17,7 +17,7 @@ const RANKS: &[&[&str]] = &[
         "alert",
         "analyzer",
     ],
-    &["config", "error", "telemetry"],
+    &["config", "error", "telemetry", "models_config"],
     &[
         "listen", "stack", "tap", "upstream", "respond", "drain", "observe", "truth", "net", "tls",
         "stream", "state", "sieve",
