@@ -22,6 +22,7 @@ pub mod explain;
 pub mod fingerprint;
 pub mod inject;
 pub mod listen;
+pub mod manifest;
 pub mod models_config;
 pub mod net;
 pub mod observe;

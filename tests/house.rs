@@ -23,7 +23,8 @@ const RANKS: &[&[&str]] = &[
         "stream", "state", "sieve",
     ],
     &[
-        "admin", "replay", "inject", "webhook", "demo", "lint", "doctor", "explain", "app",
+        "admin", "replay", "inject", "manifest", "webhook", "demo", "lint", "doctor", "explain",
+        "app",
     ],
     &["cli"],
 ];

@@ -4,6 +4,8 @@ mod analyze;
 mod demo;
 mod doctor;
 mod explain;
+mod inject;
+mod injection;
 mod reset;
 mod serve;
 
@@ -32,6 +34,7 @@ enum Command {
     Analyze(analyze::Args),
     Doctor(doctor::Args),
     Explain(explain::Args),
+    Inject(Box<inject::Args>),
     Reset(reset::Args),
 }
 
@@ -47,6 +50,7 @@ pub fn run() -> Result<ExitCode, Error> {
             Command::Analyze(args) => analyze::run(&args),
             Command::Doctor(args) => doctor::run(args),
             Command::Explain(args) => explain::run(&args),
+            Command::Inject(args) => inject::run(*args),
             Command::Reset(args) => reset::run(&args),
         },
         Err(error) if error.use_stderr() => Err(Error::Usage(error.render().to_string())),

@@ -11,6 +11,8 @@ pub const INJECTED: &str = "flatline.dev/injected";
 pub const SKIPPED: &str = "flatline.dev/skipped";
 
 const PREFIX: &str = "flatline.dev/";
+/// What Flatline may do about a flat model.
+const ACTIONS: [&str; 3] = ["observe", "annotate", "eject"];
 const KNOWN: [&str; 14] = [
     "inject",
     "injected",
@@ -97,9 +99,12 @@ impl<'a> Overrides<'a> {
             log_level: read.value("log-level", "info", "is no log filter", |text| {
                 is_log_filter(text).then_some(text)
             }),
-            action: read.value("action", "observe", "is no action", |text| {
-                is_word(text).then_some(text)
-            }),
+            action: read.value(
+                "action",
+                "observe",
+                "is none of `observe`, `annotate` and `eject`",
+                |text| ACTIONS.contains(&text).then_some(text),
+            ),
             warnings: unknown(pod),
         };
         if read.mistakes.is_empty() {
@@ -166,7 +171,8 @@ fn enabled(text: &str) -> Option<bool> {
 }
 
 /// A Kubernetes quantity as a number: digits, and a suffix of thousands or of 1024s.
-pub(super) fn quantity(text: &str) -> Option<f64> {
+#[must_use]
+pub fn quantity(text: &str) -> Option<f64> {
     let end = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')
         .unwrap_or(text.len());
@@ -201,7 +207,9 @@ fn unknown(pod: &Pod<'_>) -> Vec<String> {
     .collect()
 }
 
-fn is_image(text: &str) -> bool {
+/// Whether `text` can name an image: letters, digits, and what stands between them.
+#[must_use]
+pub fn is_image(text: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "./_-:@".contains(c);
     text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text.ends_with(|c: char| c.is_ascii_alphanumeric())
@@ -234,11 +242,4 @@ fn is_log_filter(text: &str) -> bool {
         }
         None => is_level(part),
     })
-}
-
-fn is_word(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-_:,=".contains(c))
 }

@@ -17,7 +17,7 @@ mod sidecar;
 mod skip;
 mod takeover;
 
-pub use annotations::{INJECT, INJECTED, SKIPPED};
+pub use annotations::{INJECT, INJECTED, SKIPPED, is_image, quantity};
 pub use outcome::{Mistake, Outcome};
 pub use redirect::script as redirect_script;
 pub use settings::{OnBadAnnotation, Redirect, Settings};

@@ -120,9 +120,9 @@ fn args(
     let grace = grace.and_then(Value::as_u64).unwrap_or(DEFAULT_GRACE);
     let mut args = vec![
         "serve".to_owned(),
-        format!("--listen=0.0.0.0:{}", ports.listen),
+        format!("--listen=[::]:{}", ports.listen),
         format!("--upstream=127.0.0.1:{}", ports.upstream),
-        format!("--admin=0.0.0.0:{}", ports.admin),
+        format!("--admin=[::]:{}", ports.admin),
         // Done before the kubelet kills.
         format!("--drain-timeout={}s", grace.saturating_sub(5).max(1)),
         "--log-format=json".to_owned(),

@@ -35,14 +35,14 @@ fn every_recorded_review_has_the_expected_outcome() {
         assert_eq!(first["name"], "flatline", "{name}");
         assert_eq!(first["restartPolicy"], "Always", "{name}");
         assert!(
-            has_arg(first, &format!("--listen=0.0.0.0:{port}")),
+            has_arg(first, &format!("--listen=[::]:{port}")),
             "{name}: {first}"
         );
         assert!(
             has_arg(first, "--upstream=127.0.0.1:8510"),
             "{name}: {first}"
         );
-        assert!(has_arg(first, "--admin=0.0.0.0:9464"), "{name}: {first}");
+        assert!(has_arg(first, "--admin=[::]:9464"), "{name}: {first}");
         let containers = pod["spec"]["containers"].as_array().unwrap();
         let server = containers.iter().find(|c| c["name"] == server).unwrap();
         assert!(has_arg(server, moved), "{name}: {server}");

@@ -1,0 +1,280 @@
+//! Makes a JSON Patch into edits of the text.
+
+use super::print;
+use super::tree::{Kind, Node};
+use granit_parser::ScalarStyle;
+use json_patch::{Patch, PatchOperation};
+use serde_json::Value;
+use std::cmp::Reverse;
+use std::ops::Range;
+
+/// Edits of one text, all at positions of the text as it was.
+#[derive(Debug, Default)]
+pub(super) struct Change(Vec<Edit>);
+
+#[derive(Debug)]
+struct Edit {
+    at: Range<usize>,
+    text: String,
+    /// Among edits at one place, the deepest block comes first, since it ends first.
+    indent: usize,
+    order: isize,
+}
+
+impl Change {
+    /// Adds the edits of `patch`. Its operations have to name positions as they were at first,
+    /// except that they put several values at the head of one list.
+    pub(super) fn plan(&mut self, text: &str, root: &Node, patch: &Patch) -> Result<(), String> {
+        for operation in &patch.0 {
+            let path: Vec<String> = operation
+                .path()
+                .tokens()
+                .map(|token| token.decoded().into_owned())
+                .collect();
+            let lost = || format!("nothing stands at {}", operation.path());
+            let (last, above) = path.split_last().ok_or_else(lost)?;
+            match operation {
+                PatchOperation::Test(_) => {}
+                PatchOperation::Replace(replace) => {
+                    let node = root.at(&path).ok_or_else(lost)?;
+                    let flow = is_flow(root, above);
+                    self.replace(text, node, &replace.value, flow);
+                }
+                PatchOperation::Remove(_) => {
+                    let parent = root.at(above).ok_or_else(lost)?;
+                    self.remove(text, parent, last).ok_or_else(lost)?;
+                }
+                PatchOperation::Add(add) => {
+                    let parent = root.at(above).ok_or_else(lost)?;
+                    let flow = is_flow(root, above);
+                    self.add(text, parent, last, &add.value, flow)
+                        .ok_or_else(lost)?;
+                }
+                PatchOperation::Move(_) | PatchOperation::Copy(_) => return Err(lost()),
+            }
+        }
+        Ok(())
+    }
+
+    /// The text with all edits made, in its own line ends.
+    pub(super) fn apply(mut self, text: &str) -> String {
+        let windows = text.contains("\r\n");
+        let open = !text.ends_with('\n');
+        let mut text = text.to_owned();
+        if open {
+            text.push_str(if windows { "\r\n" } else { "\n" });
+        }
+        self.0
+            .sort_by_key(|edit| (edit.at.start, Reverse(edit.indent), edit.order));
+        for edit in self.0.iter().rev() {
+            let new = if windows {
+                edit.text.replace('\n', "\r\n")
+            } else {
+                edit.text.clone()
+            };
+            text.replace_range(edit.at.clone(), &new);
+        }
+        if open {
+            text.truncate(text.trim_end_matches(['\n', '\r']).len());
+        }
+        text
+    }
+
+    fn push(&mut self, at: Range<usize>, text: String, indent: usize, front: bool) {
+        let order = self.0.len().cast_signed();
+        self.0.push(Edit {
+            at,
+            text,
+            indent,
+            order: if front { -order } else { order },
+        });
+    }
+
+    fn replace(&mut self, text: &str, node: &Node, value: &Value, flow: bool) {
+        let old = text.get(node.start..node.end).unwrap_or_default();
+        let quoted = matches!(node.kind, Kind::Scalar(_, ScalarStyle::DoubleQuoted));
+        let mut new = match value {
+            Value::String(string) if flow || quoted => Value::from(string.as_str()).to_string(),
+            value if flow || matches!(node.kind, Kind::Scalar(..)) && !value.is_string() => {
+                value.to_string()
+            }
+            value => print::inline(value, node.column),
+        };
+        if old.is_empty() {
+            new.insert(0, ' ');
+        }
+        if old.ends_with('\n') {
+            new.push('\n');
+        }
+        self.push(node.start..node.end, new, usize::MAX, false);
+    }
+
+    fn remove(&mut self, text: &str, parent: &Node, name: &str) -> Option<()> {
+        let Kind::Map { flow, entries } = &parent.kind else {
+            return None;
+        };
+        let index = entries.iter().position(|entry| entry.name == name)?;
+        let entry = &entries[index];
+        let at = if !flow {
+            line_start(text, entry.key.start)..line_end(text, entry.value.end)
+        } else if index > 0 {
+            entries[index - 1].value.end..entry.value.end
+        } else {
+            let next = entries
+                .get(1)
+                .map_or(entry.value.end, |next| next.key.start);
+            entry.key.start..next
+        };
+        self.push(at, String::new(), usize::MAX, false);
+        Some(())
+    }
+
+    fn add(
+        &mut self,
+        text: &str,
+        parent: &Node,
+        key: &str,
+        value: &Value,
+        within: bool,
+    ) -> Option<()> {
+        match &parent.kind {
+            Kind::Scalar(..) => None,
+            Kind::Map { flow, entries } => {
+                if let Some(entry) = entries.iter().find(|entry| entry.name == key) {
+                    self.overwrite(
+                        text,
+                        parent,
+                        &entry.key,
+                        &entry.value,
+                        value,
+                        *flow || within,
+                    );
+                } else if *flow {
+                    let pair = format!("{}: {value}", Value::from(key));
+                    self.flow(
+                        text,
+                        parent,
+                        entries.first().map(|e| e.key.start),
+                        entries.last().map(|e| e.value.end),
+                        pair,
+                        false,
+                    );
+                } else {
+                    let at = line_end(text, parent.end);
+                    let new = print::entry(key, value, parent.column);
+                    self.push(at..at, new, parent.column, false);
+                }
+                Some(())
+            }
+            Kind::List { flow, items } => {
+                let front = key == "0" && !items.is_empty();
+                if *flow {
+                    self.flow(
+                        text,
+                        parent,
+                        items.first().map(|i| i.start),
+                        items.last().map(|i| i.end),
+                        value.to_string(),
+                        front,
+                    );
+                    return Some(());
+                }
+                let first = items.first()?.start;
+                let dash = text[..first].rfind('-')?;
+                let start = line_start(text, dash);
+                let indent = text[start..dash].chars().count();
+                if text[start..dash].contains(|c: char| c != ' ') {
+                    return None;
+                }
+                let new = print::item(value, indent);
+                let at = if front {
+                    start
+                } else {
+                    line_end(text, parent.end)
+                };
+                self.push(at..at, new, indent, front);
+                Some(())
+            }
+        }
+    }
+
+    /// Puts `value` where `old` stands under `key`.
+    fn overwrite(
+        &mut self,
+        text: &str,
+        parent: &Node,
+        key: &Node,
+        old: &Node,
+        value: &Value,
+        flow: bool,
+    ) {
+        if flow || !(value.is_object() || value.is_array()) {
+            return self.replace(text, old, value, flow);
+        }
+        let colon = text[key.end..]
+            .find(':')
+            .map_or(key.end, |at| key.end + at + 1);
+        let name = &text[key.start..colon];
+        let new = print::entry("x", value, parent.column);
+        let behind = new.trim_start().trim_start_matches("x:").trim_end();
+        let at = key.start..old.end.max(colon);
+        self.push(at, format!("{name}{behind}"), usize::MAX, false);
+    }
+
+    /// Puts an entry into `{…}` or `[…]`, on a line of its own where the others are.
+    fn flow(
+        &mut self,
+        text: &str,
+        parent: &Node,
+        first: Option<usize>,
+        last: Option<usize>,
+        new: String,
+        front: bool,
+    ) {
+        let inside = parent.start + 1;
+        let (Some(first), Some(last)) = (first, last) else {
+            // Several entries of one empty collection do not occur.
+            return self.push(inside..inside, new, 0, false);
+        };
+        let lead = &text[inside..first];
+        let lead = if lead.contains('\n') && lead.trim().is_empty() {
+            lead
+        } else {
+            " "
+        };
+        let lead = lead.replace('\r', "");
+        if front {
+            self.push(first..first, format!("{new},{lead}"), 0, true);
+        } else {
+            self.push(last..last, format!(",{lead}{new}"), 0, false);
+        }
+    }
+}
+
+/// Whether any collection on the way is in flow style: below it, everything is.
+fn is_flow(root: &Node, path: &[String]) -> bool {
+    (0..=path.len()).any(|length| {
+        root.at(&path[..length]).is_some_and(|node| {
+            matches!(
+                node.kind,
+                Kind::List { flow: true, .. } | Kind::Map { flow: true, .. }
+            )
+        })
+    })
+}
+
+fn line_start(text: &str, at: usize) -> usize {
+    text[..at].rfind('\n').map_or(0, |newline| newline + 1)
+}
+
+/// Where the line that `at` ends begins its successor; a literal block's end is there already.
+fn line_end(text: &str, at: usize) -> usize {
+    if text[..at].ends_with('\n') {
+        return at;
+    }
+    text[at..].find('\n').map_or_else(
+        // The line end that `apply` adds.
+        || text.len() + if text.contains("\r\n") { 2 } else { 1 },
+        |newline| at + newline + 1,
+    )
+}

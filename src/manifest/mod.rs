@@ -1,0 +1,194 @@
+//! Manifests as people keep them: puts the sidecar into every pod of a YAML or JSON stream, and
+//! leaves every other byte as it was.
+//!
+//! Text is edited in place, at the positions that the parser gives. Each edited document is read
+//! again and compared with what the patch makes of it, so that text which cannot be edited in
+//! place ends as an error and never as half a patch.
+
+mod edit;
+mod print;
+mod scalar;
+mod split;
+mod tree;
+mod workload;
+
+use crate::inject::{OnBadAnnotation, Outcome, Settings, inject};
+use edit::Change;
+use json_patch::Patch;
+use serde_json::Value;
+use std::fmt;
+use tree::Node;
+
+/// What became of a stream.
+#[derive(Debug, Default)]
+pub struct Rewritten {
+    /// The stream, without the documents that are broken or denied.
+    pub text: String,
+    /// What was done, in the order of the stream.
+    pub notes: Vec<Note>,
+}
+
+/// One line of the summary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// Line of the stream, from 1.
+    pub line: usize,
+    /// Kind and name, or `document N`.
+    pub subject: String,
+    /// What was done.
+    pub done: Done,
+}
+
+/// What was done to a document, or to one pod of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Done {
+    /// The sidecar went in; with warnings.
+    Injected(Vec<String>),
+    /// No sidecar: the reason as a label, and for the owner.
+    Skipped(&'static str, String),
+    /// Wrong annotations; the document is left as it was.
+    Refused(Vec<String>),
+    /// Wrong annotations; the document is left out.
+    Denied(Vec<String>),
+    /// Holds no pod, and is left as it was.
+    LeftAlone,
+    /// Cannot be read, or not edited in place; left out.
+    Broken(String),
+}
+
+impl Done {
+    /// Whether the document is missing from the output.
+    #[must_use]
+    pub fn is_left_out(&self) -> bool {
+        matches!(self, Done::Denied(_) | Done::Broken(_))
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}: ", self.line, self.subject)?;
+        match &self.done {
+            Done::Injected(warnings) if warnings.is_empty() => f.write_str("injected"),
+            Done::Injected(warnings) => write!(f, "injected; {}", warnings.join("; ")),
+            Done::Skipped(reason, detail) => write!(f, "skipped, {reason}: {detail}"),
+            Done::Refused(mistakes) => write!(f, "not injected: {}", mistakes.join("; ")),
+            Done::Denied(mistakes) => write!(f, "denied and left out: {}", mistakes.join("; ")),
+            Done::LeftAlone => f.write_str("holds no pod"),
+            Done::Broken(why) => write!(f, "broken and left out: {why}"),
+        }
+    }
+}
+
+/// Puts the sidecar into every pod of `stream`.
+#[must_use]
+pub fn rewrite(stream: &str, settings: &Settings) -> Rewritten {
+    let mut rewritten = Rewritten::default();
+    for (number, document) in split::documents(stream).into_iter().enumerate() {
+        let mut notes = Vec::new();
+        let text = match document.broken {
+            Some((line, why)) => Err((line, why)),
+            None => one(document.text, document.line, settings, &mut notes),
+        };
+        match text {
+            Ok(Some(text)) => rewritten.text.push_str(&text),
+            Ok(None) => {}
+            Err((line, why)) => {
+                notes.clear();
+                notes.push(Note {
+                    line,
+                    subject: format!("document {}", number + 1),
+                    done: Done::Broken(why),
+                });
+            }
+        }
+        rewritten.notes.append(&mut notes);
+    }
+    rewritten
+}
+
+/// A line of the stream, and what is wrong there.
+type Wrong = (usize, String);
+
+/// The document with the sidecar in each of its pods; None when it is to be left out.
+fn one(
+    text: &str,
+    first_line: usize,
+    settings: &Settings,
+    notes: &mut Vec<Note>,
+) -> Result<Option<String>, Wrong> {
+    let at = |line: usize| first_line + line - 1;
+    let tree = tree::read(text).map_err(|(line, why)| (at(line), why))?;
+    let Some(root) = tree.root else {
+        return Ok(Some(text.to_owned()));
+    };
+    let before = root.value();
+    let templates = workload::templates(&before);
+    if templates.is_empty() {
+        notes.push(Note {
+            line: at(root.line),
+            subject: workload::name(&before),
+            done: Done::LeftAlone,
+        });
+        return Ok(Some(text.to_owned()));
+    }
+    if let Some((line, what)) = tree.anchor {
+        return Err((
+            at(line),
+            format!(
+                "{what} stands in for text elsewhere, which cannot be edited in place; write it out"
+            ),
+        ));
+    }
+    let mut after = before;
+    let mut change = Change::default();
+    let mut denied = false;
+    for template in &templates {
+        let (patch, done) = decide(&template.pod, settings);
+        denied |= matches!(done, Done::Denied(_));
+        let line = root.at(&template.path).map_or(root.line, |node| node.line);
+        notes.push(Note {
+            line: at(line),
+            subject: template.name.clone(),
+            done,
+        });
+        let patch = workload::under(&template.path, patch);
+        let wrong = |why: String| (at(line), why);
+        change
+            .plan(text, &root, &patch)
+            .map_err(|why| wrong(format!("cannot be edited in place: {why}")))?;
+        json_patch::patch(&mut after, &patch).map_err(|error| wrong(error.to_string()))?;
+    }
+    if denied {
+        return Ok(None);
+    }
+    let edited = change.apply(text);
+    let again = tree::read(&edited).ok().and_then(|tree| tree.root);
+    if again.as_ref().map(Node::value) != Some(after) {
+        return Err((
+            at(root.line),
+            "is laid out in a way that cannot be edited in place; write it in block style or as \
+             JSON"
+                .to_owned(),
+        ));
+    }
+    Ok(Some(edited))
+}
+
+fn decide(pod: &Value, settings: &Settings) -> (Patch, Done) {
+    match inject(pod, settings) {
+        Outcome::Patched { patch, warnings } => (patch, Done::Injected(warnings)),
+        Outcome::Skipped {
+            reason,
+            detail,
+            patch,
+        } => (patch, Done::Skipped(reason.as_label(), detail)),
+        Outcome::Refused { mistakes } => {
+            let mistakes = mistakes.iter().map(ToString::to_string).collect();
+            let done = match settings.on_bad_annotation {
+                OnBadAnnotation::Admit => Done::Refused(mistakes),
+                OnBadAnnotation::Deny => Done::Denied(mistakes),
+            };
+            (Patch(Vec::new()), done)
+        }
+    }
+}

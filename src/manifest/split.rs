@@ -1,0 +1,144 @@
+//! Cuts a stream into documents, each with the marker that stands before it, so that all of them
+//! together are the stream again and any one can be left out.
+
+use serde_json::Value;
+use std::mem;
+
+/// A piece of the stream.
+#[derive(Debug)]
+pub(super) struct Document<'a> {
+    pub(super) text: &'a str,
+    /// The line on which it begins, from 1.
+    pub(super) line: usize,
+    /// Where and why it is broken, where that is known already.
+    pub(super) broken: Option<(usize, String)>,
+}
+
+/// The documents of `stream`: between lines of `---`, and between JSON values that follow one
+/// another.
+pub(super) fn documents(stream: &str) -> Vec<Document<'_>> {
+    let mut found = Vec::new();
+    let mut line = 1;
+    for part in parts(stream) {
+        json(part, line, &mut found);
+        line += lines(part);
+    }
+    found
+}
+
+/// Splits before each `---` at the start of a line, which ends a document wherever it stands.
+/// What holds only comments and directives belongs to the document behind it.
+fn parts(stream: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let (mut start, mut at) = (0, 0);
+    let mut content = false;
+    for line in stream.split_inclusive('\n') {
+        let bare = line.trim_end();
+        let marker = |name: &str| {
+            line.strip_prefix(name)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
+        };
+        if marker("---") {
+            if mem::replace(&mut content, true) {
+                parts.push(&stream[start..at]);
+                start = at;
+            }
+        } else if marker("...") {
+            parts.push(&stream[start..at + line.len()]);
+            start = at + line.len();
+            content = false;
+        } else if !bare.trim_start_matches('\u{feff}').is_empty()
+            && !bare.trim_start().starts_with('#')
+            && !line.starts_with('%')
+        {
+            content = true;
+        }
+        at += line.len();
+    }
+    if start < stream.len() {
+        parts.push(&stream[start..]);
+    }
+    parts
+}
+
+/// Splits JSON values that follow one another; anything else stays whole.
+fn json<'a>(part: &'a str, line: usize, found: &mut Vec<Document<'a>>) {
+    let whole = Document {
+        text: part,
+        line,
+        broken: None,
+    };
+    let value = skip_marker(part);
+    if !value.trim_start().starts_with('{') {
+        return found.push(whole);
+    }
+    let mut ends = Vec::new();
+    let mut at = part.len() - value.len();
+    while let Some(end) = one_value(&part[at..]) {
+        at += end;
+        ends.push(at);
+    }
+    let rest = part[at..].trim();
+    // One value, or none: what follows is for the YAML parser to judge.
+    if ends.is_empty() || (ends.len() == 1 && (rest.is_empty() || rest.starts_with('#'))) {
+        return found.push(whole);
+    }
+    let mut start = 0;
+    if rest.is_empty() {
+        ends.pop();
+        ends.push(part.len());
+    }
+    let mut push = |end: usize, broken: bool| {
+        let text = &part[start..end];
+        let line = line + lines(&part[..start]);
+        let blank = text.len() - text.trim_start().len();
+        let broken = broken.then(|| {
+            let why = match serde_json::from_str::<Value>(text) {
+                Ok(_) => "is no JSON".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            // Its own position counts from here, and would mislead.
+            let why = why.split(" at line ").next().unwrap_or_default();
+            (line + lines(&text[..blank]), format!("JSON: {why}"))
+        });
+        found.push(Document { text, line, broken });
+        start = end;
+    };
+    for end in ends {
+        push(end, false);
+    }
+    // A broken value goes on to the next line that opens one.
+    while at < part.len() {
+        let opened = part[at..].len() - part[at..].trim_start().len();
+        let next = part[at + opened..].find("\n{").map(|n| at + opened + n + 1);
+        let end = next.unwrap_or(part.len());
+        let whole =
+            one_value(&part[at..end]).is_some_and(|used| part[at + used..end].trim().is_empty());
+        push(end, !whole);
+        at = end;
+    }
+}
+
+/// Where the first JSON value of `text` ends.
+fn one_value(text: &str) -> Option<usize> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
+    values.next()?.ok()?;
+    Some(values.byte_offset())
+}
+
+/// What stands behind the line of the marker, if one begins the document.
+fn skip_marker(part: &str) -> &str {
+    let mut rest = part;
+    while let Some((line, after)) = rest.split_once('\n') {
+        let bare = line.trim();
+        if !(bare.is_empty() || bare == "---" || bare.starts_with('#') || bare.starts_with('%')) {
+            break;
+        }
+        rest = after;
+    }
+    rest
+}
+
+fn lines(text: &str) -> usize {
+    text.bytes().filter(|byte| *byte == b'\n').count()
+}

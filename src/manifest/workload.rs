@@ -1,0 +1,98 @@
+//! Where pods are in the objects that hold them.
+
+use json_patch::jsonptr::{PointerBuf, Token};
+use json_patch::{Patch, PatchOperation};
+use serde_json::Value;
+
+/// How deep lists may stand in lists.
+const DEPTH: usize = 8;
+
+/// A pod, or the template of one.
+#[derive(Debug)]
+pub(super) struct Template {
+    /// Keys and indexes that lead to it.
+    pub(super) path: Vec<String>,
+    /// `metadata` and `spec`.
+    pub(super) pod: Value,
+    /// Kind and name of what holds it.
+    pub(super) name: String,
+}
+
+/// Every pod in `object`, in order.
+pub(super) fn templates(object: &Value) -> Vec<Template> {
+    let mut found = Vec::new();
+    collect(object, &mut Vec::new(), DEPTH, &mut found);
+    found
+}
+
+fn collect(object: &Value, path: &mut Vec<String>, depth: usize, found: &mut Vec<Template>) {
+    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
+    let kind = text("kind");
+    let api = text("apiVersion");
+    if kind.ends_with("List") && object.get("items").is_some() && depth > 0 {
+        for (index, item) in object["items"].as_array().into_iter().flatten().enumerate() {
+            path.extend(["items".to_owned(), index.to_string()]);
+            collect(item, path, depth - 1, found);
+            path.truncate(path.len() - 2);
+        }
+        return;
+    }
+    let group = api.split_once('/').map_or("", |(group, _)| group);
+    let below: &[&str] = match (group, kind) {
+        ("", "Pod") => &[],
+        ("apps" | "extensions", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
+        | ("", "ReplicationController")
+        | ("batch", "Job") => &["spec", "template"],
+        ("batch", "CronJob") => &["spec", "jobTemplate", "spec", "template"],
+        _ => return,
+    };
+    let template = below
+        .iter()
+        .try_fold(object, |at, key| at.get(key))
+        .unwrap_or(&Value::Null);
+    let path = path
+        .iter()
+        .map(String::as_str)
+        .chain(below.iter().copied())
+        .map(str::to_owned)
+        .collect();
+    found.push(Template {
+        path,
+        pod: template.clone(),
+        name: name(object),
+    });
+}
+
+/// Kind and name, for people.
+pub(super) fn name(object: &Value) -> String {
+    let kind = object.get("kind").and_then(Value::as_str);
+    let metadata = object.get("metadata");
+    let name = ["name", "generateName"]
+        .iter()
+        .find_map(|key| metadata?.get(key)?.as_str());
+    let kind = kind.unwrap_or("object without a kind");
+    match name {
+        Some(name) => format!("{kind} {name}"),
+        None => kind.to_owned(),
+    }
+}
+
+/// `patch`, made for what stands at `path`, for the whole.
+pub(super) fn under(path: &[String], mut patch: Patch) -> Patch {
+    let base = PointerBuf::from_tokens(path.iter().map(|key| Token::new(key.as_str())));
+    for operation in &mut patch.0 {
+        let at = match operation {
+            PatchOperation::Add(op) => &mut op.path,
+            PatchOperation::Remove(op) => &mut op.path,
+            PatchOperation::Replace(op) => &mut op.path,
+            PatchOperation::Test(op) => &mut op.path,
+            // None of ours moves or copies.
+            PatchOperation::Move(op) => &mut op.path,
+            PatchOperation::Copy(op) => &mut op.path,
+        };
+        let mut whole = base.clone();
+        whole.append(&at);
+        *at = whole;
+    }
+    patch
+}

@@ -1,0 +1,215 @@
+//! Streams of manifests: what holds a pod gets the sidecar, and every other byte stays.
+
+use super::data;
+use flatline::inject::{OnBadAnnotation, Outcome, Settings, inject};
+use flatline::manifest::{Done, rewrite};
+use serde_json::{Value, json};
+use std::fs;
+
+const CONFIG_MAP: &str =
+    "# Kept as it is.\nkind: ConfigMap\nmetadata: {name: &n  odd,   other: *n}\n";
+const DEPLOYMENT: &str = r#"---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: digits}
+spec:
+  template:
+    metadata:
+      labels: {app: digits}   # seen by the service
+    spec:
+      containers:
+        - name: serving
+          image: "tensorflow/serving:2.19.0"
+          args:
+            # where clients look
+            - --port=8500   # grpc
+            - '--rest_api_port=8501'
+          ports:
+            - {containerPort: 8500, name: grpc}
+      # volumes of the model
+      volumes:
+        - name: models
+          emptyDir: {}
+"#;
+const BROKEN: &str = "---\nkind: Pod\nspec: {containers: [\n";
+const TWICE: &str = "---\nkind: Pod\nmetadata:\n  name: a\n  name: b\n";
+const ANCHOR: &str = "---\napiVersion: v1\nkind: Pod\nmetadata: &m {name: a}\nspec: {containers: [{name: a, image: b}]}\n";
+
+fn stream(parts: &[&str]) -> String {
+    parts.concat()
+}
+
+#[test]
+fn only_the_lines_of_the_sidecar_change() {
+    let before = stream(&[CONFIG_MAP, DEPLOYMENT]);
+    let after = rewrite(&before, &Settings::default()).text;
+    assert!(after.starts_with(CONFIG_MAP), "{after}");
+    let kept = |line: &&str| after.lines().any(|other| other == *line);
+    let changed: Vec<&str> = before.lines().filter(|line| !kept(line)).collect();
+    assert_eq!(
+        changed,
+        [
+            "            - --port=8500   # grpc",
+            "            - {containerPort: 8500, name: grpc}",
+        ]
+    );
+    assert!(
+        after.contains("            - --port=8510   # grpc\n"),
+        "{after}"
+    );
+    assert!(
+        after.contains("      initContainers:\n      - name: flatline\n"),
+        "{after}"
+    );
+    // A second pass finds the sidecar and changes nothing.
+    let again = rewrite(&after, &Settings::default());
+    assert_eq!(again.text, after);
+    assert!(
+        matches!(again.notes[1].done, Done::Skipped("already_injected", _)),
+        "{:?}",
+        again.notes
+    );
+}
+
+#[test]
+fn broken_documents_are_named_and_left_out() {
+    let before = stream(&[CONFIG_MAP, BROKEN, TWICE, ANCHOR, DEPLOYMENT]);
+    let after = rewrite(&before, &Settings::default());
+    let good = rewrite(&stream(&[CONFIG_MAP, DEPLOYMENT]), &Settings::default());
+    assert_eq!(after.text, good.text);
+    let notes: Vec<String> = after.notes.iter().map(ToString::to_string).collect();
+    for (note, parts) in notes[1..4].iter().zip([
+        ["document 2: broken", "line 6", "unclosed"],
+        ["document 3: broken", "line 11", "duplicate key `name`"],
+        ["document 4: broken", "line 15", "an anchor"],
+    ]) {
+        assert!(parts.iter().all(|part| note.contains(part)), "{note}");
+    }
+}
+
+#[test]
+fn json_values_may_follow_one_another() {
+    let pod = fs::read_to_string(data("pods/bare.json")).unwrap();
+    let broken = "{\"kind\": tru\n";
+    let before = format!("{pod}\n{broken}{pod}");
+    let after = rewrite(&before, &Settings::default());
+    let one = rewrite(&pod, &Settings::default()).text;
+    assert_eq!(after.text.matches("\"initContainers\"").count(), 2);
+    assert_eq!(
+        after.text.split_whitespace().collect::<String>(),
+        format!("{one}{one}").split_whitespace().collect::<String>()
+    );
+    let note = after.notes[1].to_string();
+    let line = pod.lines().count() + 2;
+    assert!(
+        note.starts_with(&format!("line {line}: document 2: broken")),
+        "{note}"
+    );
+}
+
+#[test]
+fn text_says_what_the_patch_says() {
+    let mut seen = 0;
+    for file in fs::read_dir(data("pods")).unwrap() {
+        let text = fs::read_to_string(file.unwrap().path()).unwrap();
+        let value: Value = serde_json::from_str(&text).unwrap();
+        let is_pod = value["kind"] == "Pod";
+        let mut pod = if is_pod {
+            value.clone()
+        } else {
+            value["spec"]["template"].clone()
+        };
+        let (Outcome::Patched { patch, .. } | Outcome::Skipped { patch, .. }) =
+            inject(&pod, &Settings::default())
+        else {
+            continue;
+        };
+        json_patch::patch(&mut pod, &patch).unwrap();
+        let after: Value =
+            serde_json::from_str(&rewrite(&text, &Settings::default()).text).unwrap();
+        assert_eq!(
+            if is_pod {
+                &after
+            } else {
+                &after["spec"]["template"]
+            },
+            &pod
+        );
+        seen += 1;
+    }
+    assert!(seen > 10, "{seen}");
+}
+
+#[test]
+fn other_groups_lists_and_line_ends_are_respected() {
+    let job = "apiVersion: batch.volcano.sh/v1alpha1\nkind: Job\nspec: {template: {spec: {containers: [{name: a, image: tensorflow/serving}]}}}\n";
+    assert_eq!(rewrite(job, &Settings::default()).text, job);
+    let list = "apiVersion: v1\r\nkind: List\r\nitems:\r\n- apiVersion: batch/v1\r\n  kind: CronJob\r\n  spec:\r\n    jobTemplate:\r\n      spec:\r\n        template:\r\n          metadata:\r\n            annotations:\r\n          spec:\r\n            containers:\r\n            - name: a\r\n              image: tensorflow/serving";
+    let after = rewrite(list, &Settings::default());
+    assert_eq!(after.notes.len(), 1);
+    assert_eq!(
+        after.notes[0].done,
+        Done::Injected(Vec::new()),
+        "{:?}",
+        after.notes
+    );
+    assert!(
+        after
+            .text
+            .split_inclusive('\n')
+            .rev()
+            .skip(1)
+            .all(|line| line.ends_with("\r\n"))
+    );
+    assert!(!after.text.ends_with('\n'));
+}
+
+#[test]
+fn wrong_annotations_leave_the_document_as_it_was_or_out() {
+    let text = fs::read_to_string(data("pods/bad-overrides.json")).unwrap();
+    let admitted = rewrite(&text, &Settings::default());
+    assert_eq!(admitted.text, text);
+    assert!(matches!(&admitted.notes[0].done, Done::Refused(mistakes) if mistakes.len() == 4));
+    let strict = Settings {
+        on_bad_annotation: OnBadAnnotation::Deny,
+        ..Settings::default()
+    };
+    let denied = rewrite(&text, &strict);
+    assert_eq!(denied.text, "");
+    assert!(denied.notes[0].done.is_left_out());
+}
+
+#[test]
+fn other_ways_of_taking_the_port_can_be_written_as_text() {
+    let redirect = DEPLOYMENT.replace(
+        "labels: {app: digits}",
+        "annotations: {flatline.dev/redirect: iptables}",
+    );
+    let after = rewrite(&redirect, &Settings::default());
+    assert!(
+        matches!(after.notes[0].done, Done::Injected(_)),
+        "{:?}",
+        after.notes
+    );
+    assert!(
+        after.text.contains("        - |\n          set -eu\n"),
+        "{}",
+        after.text
+    );
+    let legacy = Settings {
+        legacy_sidecar: true,
+        ..Settings::default()
+    };
+    let after = rewrite(DEPLOYMENT, &legacy);
+    assert!(
+        matches!(after.notes[0].done, Done::Injected(_)),
+        "{:?}",
+        after.notes
+    );
+    assert!(
+        after.text.contains("\n        - name: flatline\n"),
+        "{}",
+        after.text
+    );
+    assert_eq!(json!(after.text.contains("restartPolicy")), json!(false));
+}
