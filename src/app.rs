@@ -1,24 +1,29 @@
 //! Config -> bind -> run -> drain.
 
 use crate::admin;
-use crate::config::{Address, Capture, Config};
+use crate::config::{Address, Capture, Config, ListenTls, UpstreamTls};
 use crate::drain;
 use crate::error::Error;
 use crate::fingerprint::random_key;
 use crate::listen::{self, Settings};
-use crate::net::Listener;
+use crate::net::{self, Listener, Own};
 use crate::observe::{Bounds, Keep, Observer};
 use crate::replay::{CaptureWriter, Limits};
 use crate::report::Report;
 use crate::state::StateDir;
 use crate::tap::Tap;
 use crate::telemetry::{self, Forwarding};
+use crate::tls;
+use crate::upstream::Dial;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// How long the analyzer may take at the end for what is queued.
 const FLUSH: Duration = Duration::from_secs(2);
+
+/// How often certificate files are looked at.
+const RELOAD: Duration = Duration::from_secs(1);
 
 /// A proxy that runs.
 pub struct Running {
@@ -32,6 +37,8 @@ pub struct Running {
     ready: admin::Readiness,
     serving: JoinHandle<()>,
     administering: JoinHandle<()>,
+    own: Own,
+    _following: JoinSet<()>,
 }
 
 /// Binds both addresses and starts to serve.
@@ -61,8 +68,15 @@ pub async fn start(config: Config) -> Result<Running, Error> {
         state_dir,
     )
     .map_err(|error| Error::Internal(format!("analyzer: {error}")))?;
+    let own = Own::new();
+    let mut following = JoinSet::new();
+    let listen_tls = listen_tls(config.listen_tls.as_ref(), &mut following)?;
+    let upstream_tls = upstream_tls(config.upstream_tls.as_ref(), &mut following)?;
     let settings = Settings {
-        upstream: Arc::new(config.upstream),
+        dial: Dial::new(config.upstream, upstream_tls, own.clone()),
+        original_dst: config.original_dst,
+        tls: listen_tls,
+        own: own.clone(),
         tap: Tap::new(
             Arc::new(observer.clone()),
             config.tap_bytes_per_call,
@@ -91,6 +105,8 @@ pub async fn start(config: Config) -> Result<Running, Error> {
         ready,
         serving,
         administering,
+        own,
+        _following: following,
     })
 }
 
@@ -98,6 +114,12 @@ impl Running {
     /// The report as of now.
     pub async fn report(&self) -> Option<Report> {
         self.observer.report().await
+    }
+
+    /// Returns when a call has come back to the proxy that sent it: it can never do its work.
+    pub async fn circle(&self) -> Error {
+        self.own.circle().await;
+        circle("a connection to the upstream came back here")
     }
 
     /// Stops accepting, lets the calls in flight finish within the drain timeout, ends. Returns
@@ -160,23 +182,44 @@ fn local(listener: &Listener) -> Result<Address, Error> {
 
 /// A proxy pointed at itself would call itself until nothing is left.
 async fn refuse_loop(listen: &Address, upstream: &Address) -> Result<(), Error> {
-    let own = match (listen, upstream) {
-        (Address::Tcp(host, port), Address::Tcp(to, to_port)) if port == to_port => {
-            let everywhere = host
-                .parse()
-                .is_ok_and(|ip: std::net::IpAddr| ip.is_unspecified());
-            let found = tokio::net::lookup_host((to.as_str(), *to_port)).await;
-            found.into_iter().flatten().any(|address| {
-                let ip = address.ip();
-                ip.to_string() == *host || everywhere && (ip.is_loopback() || ip.is_unspecified())
-            })
-        }
-        _ => listen == upstream,
-    };
-    if own {
-        return Err(Error::Config(format!(
-            "upstream: `{upstream}` is where Flatline itself listens: every call would come back (example: upstream = \"127.0.0.1:8510\")"
-        )));
+    if net::leads_to(upstream, listen).await {
+        return Err(circle(&format!("`{upstream}`")));
     }
     Ok(())
+}
+
+fn circle(what: &str) -> Error {
+    Error::Config(format!(
+        "upstream: {what} is where Flatline itself listens: every call would come back (example: upstream = \"127.0.0.1:8510\")"
+    ))
+}
+
+fn listen_tls(
+    tls: Option<&ListenTls>,
+    following: &mut JoinSet<()>,
+) -> Result<Option<tls::Server>, Error> {
+    let Some(tls) = tls else { return Ok(None) };
+    let (server, source) = tls::Server::open(tls).map_err(|refused| {
+        Error::Config(format!("tls-cert, tls-key or ssl-config-file: {refused}"))
+    })?;
+    following.spawn(source.follow(RELOAD, |change| told("listen", change)));
+    Ok(Some(server))
+}
+
+fn upstream_tls(
+    tls: Option<&UpstreamTls>,
+    following: &mut JoinSet<()>,
+) -> Result<Option<tls::Client>, Error> {
+    let Some(tls) = tls else { return Ok(None) };
+    let (client, source) = tls::Client::open(tls)
+        .map_err(|refused| Error::Config(format!("upstream-tls: {refused}")))?;
+    following.spawn(source.follow(RELOAD, |change| told("upstream", change)));
+    Ok(Some(client))
+}
+
+fn told(side: &'static str, change: &tls::Change) {
+    match change {
+        tls::Change::Taken => telemetry::certificates_changed(side, None),
+        tls::Change::Kept(reason) => telemetry::certificates_changed(side, Some(reason)),
+    }
 }

@@ -69,8 +69,8 @@ pub async fn serve(listener: Listener, state: State) {
     let turns = Arc::new(Semaphore::new(AT_ONCE));
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
-                let connection = connection(stream, state.clone(), Arc::clone(&turns));
+            Ok(accepted) => {
+                let connection = connection(accepted.stream, state.clone(), Arc::clone(&turns));
                 tokio::spawn(tokio::time::timeout(LONGEST, connection));
             }
             Err(error) => {

@@ -35,6 +35,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Error> {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            circle = running.circle() => return Err(circle),
         }
         tracing::info!("draining");
         if !running.shutdown().await {

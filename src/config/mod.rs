@@ -5,10 +5,12 @@
 
 mod address;
 mod raw;
+mod tls;
 mod value;
 
 pub use address::Address;
 pub use raw::Raw;
+pub use tls::{ListenTls, Pair, UpstreamTls};
 
 use crate::analyzer::Options;
 use crate::detect::Settings;
@@ -38,6 +40,12 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// How long a client may take to send a preface, or a block of headers.
     pub handshake_timeout: Duration,
+    /// How clients are spoken to, if by TLS.
+    pub listen_tls: Option<ListenTls>,
+    /// How the upstream is spoken to, if by TLS.
+    pub upstream_tls: Option<UpstreamTls>,
+    /// Redirected connections go to where they were going.
+    pub original_dst: bool,
     /// Log lines as JSON.
     pub log_json: bool,
     /// Log filter, as `info` or `flatline=debug`.
@@ -96,7 +104,7 @@ impl Config {
         let defaults = Options::default();
         let config = Config {
             listen: check.address("listen", raw.listen.as_ref(), "0.0.0.0:8500"),
-            admin: check.address("admin", raw.admin.as_ref(), "127.0.0.1:9464"),
+            admin: check.address("admin", raw.admin.as_ref(), admin()),
             analyzer: Options {
                 window: check.duration("window", raw.window.as_ref(), "60s"),
                 window_rows: check.count("window-rows", raw.window_rows.as_ref(), "4096"),
@@ -127,6 +135,9 @@ impl Config {
                 raw.handshake_timeout.as_ref(),
                 "10s",
             ),
+            listen_tls: tls::listen(&mut check, raw),
+            upstream_tls: tls::upstream(&mut check, raw),
+            original_dst: check.flag("original-dst", raw.original_dst.as_ref()),
             log_json: check.choice("log-format", raw.log_format.as_ref(), &["text", "json"]) == 1,
             log_level: check.filter("log-level", raw.log_level.as_ref(), "info"),
             capture: raw.capture.as_ref().map(|dir| Capture {
@@ -148,6 +159,14 @@ impl Config {
             );
         }
         check.finish(config)
+    }
+}
+
+/// In a pod, probes and scrapes come from outside of it; elsewhere nobody is let in unasked.
+fn admin() -> &'static str {
+    match std::env::var_os("KUBERNETES_SERVICE_HOST") {
+        Some(_) => "0.0.0.0:9464",
+        None => "127.0.0.1:9464",
     }
 }
 

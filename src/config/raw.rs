@@ -16,7 +16,8 @@ pub struct Raw {
     /// Where TensorFlow Serving listens: HOST:PORT or unix:/path [default: 127.0.0.1:8510]
     #[arg(long, env = "FLATLINE_UPSTREAM", value_name = "ADDR")]
     pub upstream: Option<Text>,
-    /// Where metrics, health and verdicts are served [default: 127.0.0.1:9464]
+    /// Where metrics, health and verdicts are served [default: 127.0.0.1:9464, in Kubernetes
+    /// 0.0.0.0:9464]
     #[arg(long, env = "FLATLINE_ADMIN", value_name = "ADDR")]
     pub admin: Option<Text>,
     /// TOML file with any of these options as keys, such as `window = "60s"`
@@ -79,6 +80,50 @@ pub struct Raw {
     /// How long a client may take to send its preface or a block of headers [default: 10s]
     #[arg(long, env = "FLATLINE_HANDSHAKE_TIMEOUT", value_name = "TIME")]
     pub handshake_timeout: Option<Text>,
+    /// Certificate that clients are shown, PEM; read again when it changes
+    #[arg(long, env = "FLATLINE_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<Text>,
+    /// Its key, PEM
+    #[arg(long, env = "FLATLINE_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<Text>,
+    /// Authorities of clients' certificates, PEM; clients without one are refused
+    #[arg(long, env = "FLATLINE_TLS_CLIENT_CA", value_name = "FILE")]
+    pub tls_client_ca: Option<Text>,
+    /// TensorFlow Serving's own --ssl_config_file, in place of the three above
+    #[arg(long, env = "FLATLINE_SSL_CONFIG_FILE", value_name = "FILE")]
+    pub ssl_config_file: Option<Text>,
+    /// Speak TLS to the upstream; said by any of the four below
+    #[arg(
+        long,
+        env = "FLATLINE_UPSTREAM_TLS",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true"
+    )]
+    pub upstream_tls: Option<Text>,
+    /// Authorities of the upstream's certificate, PEM [default: the system's]
+    #[arg(long, env = "FLATLINE_UPSTREAM_CA", value_name = "FILE")]
+    pub upstream_ca: Option<Text>,
+    /// Certificate that the upstream is shown, PEM
+    #[arg(long, env = "FLATLINE_UPSTREAM_CERT", value_name = "FILE")]
+    pub upstream_cert: Option<Text>,
+    /// Its key, PEM
+    #[arg(long, env = "FLATLINE_UPSTREAM_KEY", value_name = "FILE")]
+    pub upstream_key: Option<Text>,
+    /// Name in the upstream's certificate [default: its host]
+    #[arg(long, env = "FLATLINE_UPSTREAM_SNI", value_name = "NAME")]
+    pub upstream_sni: Option<Text>,
+    /// Send a connection that the kernel redirected here to where it was going, and only others
+    /// to the upstream
+    #[arg(
+        long,
+        visible_alias = "transparent",
+        env = "FLATLINE_ORIGINAL_DST",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true"
+    )]
+    pub original_dst: Option<Text>,
     /// Log lines as text or json [default: text]
     #[arg(long, env = "FLATLINE_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<Text>,
@@ -137,6 +182,16 @@ impl Raw {
             queue: self.queue.or(other.queue),
             drain_timeout: self.drain_timeout.or(other.drain_timeout),
             handshake_timeout: self.handshake_timeout.or(other.handshake_timeout),
+            tls_cert: self.tls_cert.or(other.tls_cert),
+            tls_key: self.tls_key.or(other.tls_key),
+            tls_client_ca: self.tls_client_ca.or(other.tls_client_ca),
+            ssl_config_file: self.ssl_config_file.or(other.ssl_config_file),
+            upstream_tls: self.upstream_tls.or(other.upstream_tls),
+            upstream_ca: self.upstream_ca.or(other.upstream_ca),
+            upstream_cert: self.upstream_cert.or(other.upstream_cert),
+            upstream_key: self.upstream_key.or(other.upstream_key),
+            upstream_sni: self.upstream_sni.or(other.upstream_sni),
+            original_dst: self.original_dst.or(other.original_dst),
             log_format: self.log_format.or(other.log_format),
             log_level: self.log_level.or(other.log_level),
             capture: self.capture.or(other.capture),

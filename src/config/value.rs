@@ -29,10 +29,13 @@ impl<'de> Deserialize<'de> for Text {
         impl de::Visitor<'_> for Visitor {
             type Value = Text;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string or a number")
+                f.write_str("a string, a number or a truth value")
             }
             fn visit_str<E>(self, text: &str) -> Result<Text, E> {
                 Ok(Text(text.to_owned()))
+            }
+            fn visit_bool<E>(self, truth: bool) -> Result<Text, E> {
+                Ok(Text(truth.to_string()))
             }
             fn visit_i64<E>(self, number: i64) -> Result<Text, E> {
                 Ok(Text(number.to_string()))
@@ -139,6 +142,11 @@ impl Checker {
         };
         self.parse(field, value, choices[0], parse)
             .unwrap_or_default()
+    }
+
+    /// `true` or `false`; false if not given.
+    pub(super) fn flag(&mut self, field: &str, value: Option<&Text>) -> bool {
+        self.choice(field, value, &["false", "true"]) == 1
     }
 
     pub(super) fn filter(&mut self, field: &str, value: Option<&Text>, default: &str) -> String {

@@ -6,10 +6,18 @@ use crate::net::Stream;
 use crate::sieve::{self, Sieve};
 use crate::stack::{self, Peer};
 use crate::stream::RecvBody;
+use crate::telemetry::Cut;
+use crate::tls::Unmet;
 use crate::upstream::{Upstream, sizes};
 use bytes::Bytes;
 use h2::server;
+use std::io::ErrorKind;
 use tokio::task::JoinSet;
+
+type Connection = server::Connection<Sieve<Stream>, Bytes>;
+
+/// First byte of a TLS handshake.
+const TLS: u8 = 0x16;
 
 /// Streams of one connection at once; a client that wants more waits, as HTTP/2 has it.
 const MAX_STREAMS: u32 = 10_000;
@@ -21,26 +29,27 @@ const MAX_MISTAKES: usize = 1024;
 
 /// Serves `stream` until it ends, or until `drain` tells and its calls are over.
 pub(super) async fn run(stream: Stream, peer: Peer, settings: Settings, mut drain: drain::Watch) {
-    let handshake = server::Builder::new()
-        .initial_window_size(sizes::STREAM_WINDOW)
-        .initial_connection_window_size(sizes::CONNECTION_WINDOW)
-        .max_frame_size(sizes::FRAME)
-        .max_header_list_size(sizes::HEADERS)
-        .max_send_buffer_size(sizes::SEND_BUFFER)
-        .data_frame_budget(sizes::DATA_FRAME_BUDGET)
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_pending_accept_reset_streams(MAX_EARLY_RESETS)
-        .max_local_error_reset_streams(Some(MAX_MISTAKES))
-        .handshake::<_, Bytes>(Sieve::new(stream, sieve::PREFACE, sizes::FRAME));
-    let mut connection = match tokio::time::timeout(settings.handshake_timeout, handshake).await {
+    let greeting = tokio::time::timeout(settings.handshake_timeout, greet(stream, &settings));
+    let greeted = tokio::select! {
+        // Without a call there is nothing to finish.
+        () = drain.told() => return,
+        greeted = greeting => greeted,
+    };
+    let mut connection = match greeted {
         Ok(Ok(connection)) => connection,
-        Ok(Err(error)) => {
-            return tracing::debug!(peer = %peer.address, %error, "no HTTP/2 from this client");
+        Ok(Err(None)) => return,
+        Ok(Err(Some((cut, error)))) => {
+            return settings.metrics.cuts.tell(cut, &peer.address, &error);
         }
-        Err(_) => return tracing::debug!(peer = %peer.address, "no HTTP/2 preface in time"),
+        Err(late) => {
+            return settings
+                .metrics
+                .cuts
+                .tell(Cut::Silent, &peer.address, &late);
+        }
     };
     settings.metrics.connections.increment(1.0);
-    let upstream = Upstream::new(settings.upstream.clone(), settings.metrics.clone());
+    let upstream = Upstream::new(settings.dial.clone(), settings.metrics.clone());
     let service = stack::build(upstream, settings.tap.clone());
     let mut calls = JoinSet::new();
     let mut draining = false;
@@ -62,7 +71,9 @@ pub(super) async fn run(stream: Stream, peer: Peer, settings: Settings, mut drai
                     calls.spawn(call::run(service.clone(), request, respond, settings.metrics.clone()));
                 }
                 Some(Err(error)) => {
-                    tracing::debug!(peer = %peer.address, %error, "client connection failed");
+                    if let Some(cut) = cut_of(&error) {
+                        settings.metrics.cuts.tell(cut, &peer.address, &error);
+                    }
                     break;
                 }
                 None => break,
@@ -73,4 +84,50 @@ pub(super) async fn run(stream: Stream, peer: Peer, settings: Settings, mut drai
     // So that the calls see that their streams have gone, and tell the upstream.
     drop(connection);
     while calls.join_next().await.is_some() {}
+}
+
+/// TLS if it is spoken, and the preface. Why there is none, unless the client just left.
+async fn greet(stream: Stream, settings: &Settings) -> Result<Connection, Option<(Cut, String)>> {
+    let stream = match &settings.tls {
+        None => stream,
+        Some(tls) => tls.accept(stream).await.map_err(|unmet| match unmet {
+            Unmet::Plain => Some((Cut::PlainOnTls, "no TLS record".to_owned())),
+            // Health checks of load balancers connect and leave.
+            Unmet::Failed(error) if error.kind() == ErrorKind::UnexpectedEof => None,
+            Unmet::Failed(error) => Some((Cut::TlsFailed, error.to_string())),
+        })?,
+    };
+    let mut stream =
+        Sieve::new(stream, sieve::PREFACE, sizes::FRAME).within(settings.handshake_timeout);
+    let first = stream.first();
+    let handshake = server::Builder::new()
+        .initial_window_size(sizes::STREAM_WINDOW)
+        .initial_connection_window_size(sizes::CONNECTION_WINDOW)
+        .max_frame_size(sizes::FRAME)
+        .max_header_list_size(sizes::HEADERS)
+        .max_send_buffer_size(sizes::SEND_BUFFER)
+        .data_frame_budget(sizes::DATA_FRAME_BUDGET)
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_concurrent_reset_streams(sizes::RESETS_REMEMBERED)
+        .max_pending_accept_reset_streams(MAX_EARLY_RESETS)
+        .max_local_error_reset_streams(Some(MAX_MISTAKES))
+        .handshake(stream);
+    handshake.await.map_err(|error| {
+        let cut = match first.get() {
+            None => return None,
+            Some(&TLS) => Cut::TlsOnPlain,
+            Some(_) => Cut::NotHttp2,
+        };
+        Some((cut, error.to_string()))
+    })
+}
+
+/// Why a connection that stood has failed; `None` where the client just left.
+fn cut_of(error: &h2::Error) -> Option<Cut> {
+    match error.get_io() {
+        Some(io) if io.kind() == ErrorKind::TimedOut => Some(Cut::Half),
+        Some(_) => None,
+        None if error.is_library() => Some(Cut::Rules),
+        None => None,
+    }
 }

@@ -5,11 +5,12 @@ mod connection;
 
 use crate::config::Address;
 use crate::drain;
-use crate::net::Listener;
+use crate::net::{Listener, Own};
 use crate::stack::Peer;
 use crate::tap::Tap;
 use crate::telemetry::Forwarding;
-use std::sync::Arc;
+use crate::tls;
+use crate::upstream::Dial;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -20,13 +21,19 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What every client connection shares.
 #[derive(Clone)]
 pub struct Settings {
-    /// Where TensorFlow Serving listens.
-    pub upstream: Arc<Address>,
+    /// The way to TensorFlow Serving.
+    pub dial: Dial,
+    /// A redirected connection goes to where it was going.
+    pub original_dst: bool,
+    /// TLS towards clients, if it is spoken.
+    pub tls: Option<tls::Server>,
+    /// Against calls that come back.
+    pub own: Own,
     /// The tap on Predict calls.
     pub tap: Tap,
     /// Metrics of the forwarding path.
     pub metrics: Forwarding,
-    /// How long a client may take to send its preface.
+    /// How long a client may take to send its preface, or to end what it began.
     pub handshake_timeout: Duration,
 }
 
@@ -35,6 +42,7 @@ pub struct Settings {
 pub async fn serve(listener: Listener, settings: Settings, mut drain: drain::Watch) {
     let numbers = AtomicU64::new(0);
     let mut connections = JoinSet::new();
+    let mut failing = false;
     loop {
         let accepted = tokio::select! {
             () = drain.told() => break,
@@ -42,23 +50,38 @@ pub async fn serve(listener: Listener, settings: Settings, mut drain: drain::Wat
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, address)) => {
-                let number = numbers.fetch_add(1, Ordering::Relaxed);
+            Ok(accepted) => {
+                failing = false;
                 let peer = Peer {
-                    connection: number,
-                    address: address.into(),
+                    connection: numbers.fetch_add(1, Ordering::Relaxed),
+                    address: accepted.peer.as_str().into(),
                 };
-                connections.spawn(connection::run(
-                    stream,
-                    peer,
-                    settings.clone(),
-                    drain.clone(),
-                ));
+                let ticket = accepted.ends.map(|ends| settings.own.accepted(ends));
+                if settings.own.is_circle() {
+                    // Whoever watches for it ends the process.
+                    continue;
+                }
+                let mut settings = settings.clone();
+                if let (true, Some(to)) = (settings.original_dst, accepted.redirected) {
+                    settings.dial = settings
+                        .dial
+                        .to(Address::Tcp(to.ip().to_string(), to.port()));
+                }
+                let drain = drain.clone();
+                connections.spawn(async move {
+                    connection::run(accepted.stream, peer, settings, drain).await;
+                    drop(ticket);
+                });
             }
             Err(error) => {
                 settings.metrics.accept_failures.increment(1);
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::warn!(%error, "connections cannot be accepted; those that stand go on, and it is tried again");
+                }
+                tokio::select! {
+                    () = drain.told() => break,
+                    () = tokio::time::sleep(ACCEPT_PAUSE) => {}
+                }
             }
         }
     }

@@ -2,7 +2,8 @@
 
 use super::*;
 use proptest::prelude::*;
-use tokio::io::AsyncReadExt;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let mut out = BytesMut::new();
@@ -57,7 +58,7 @@ impl AsyncRead for &mut Pieces {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    ) -> Poll<std::io::Result<()>> {
         if let Some(mut piece) = self.0.pop_front() {
             let rest = piece.split_off(piece.len().min(buf.remaining()));
             buf.put_slice(&piece);
@@ -69,20 +70,44 @@ impl AsyncRead for &mut Pieces {
     }
 }
 
+/// What is written goes nowhere.
+impl AsyncWrite for &mut Pieces {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
 #[test]
 fn empty_frames_are_left_out_after_the_first_few() {
     let mut bytes = b"PRI*".to_vec();
     let mut expected = bytes.clone();
     for n in 0..200_u32 {
-        bytes.extend(frame(DATA, 0, 1, &[]));
+        let padded = vec![(n % 7) as u8; (n % 7) as usize + 1];
+        let empty = [frame(DATA, 0, 1, &[]), frame(DATA, PADDED, 1, &padded)];
+        let empty = &empty[n as usize % 2];
+        bytes.extend(empty);
         if n < SEEN {
-            expected.extend(frame(DATA, 0, 1, &[]));
+            expected.extend(empty);
         }
     }
-    // These say something: an end, padding that counts against the window, stream 0.
+    // These say something: an end, a byte behind padding, padding that is too long, stream 0.
     for kept in [
         frame(DATA, 1, 1, &[]),
-        frame(DATA, 8, 1, &[0]),
+        frame(DATA, PADDED, 1, &[0, 1]),
+        frame(DATA, PADDED, 1, &[9]),
+        frame(DATA, PADDED | END_STREAM, 1, &[0]),
         frame(DATA, 0, 0, &[]),
     ] {
         bytes.extend(&kept);
@@ -152,6 +177,87 @@ fn a_wrong_block_passes_without_its_end() {
     .concat();
     let out = sieved(&endless, &[4096], 4096);
     assert_eq!(out.len(), 4 + 11 + 9 * 51, "every piece behind the bound");
+}
+
+#[tokio::test]
+async fn padding_that_is_left_out_is_given_back_between_frames() {
+    let (mut peer, inner) = tokio::io::duplex(1 << 20);
+    let mut sieve = Sieve::new(inner, 0, 1 << 14);
+    let padded = frame(DATA, PADDED, 3, &[4, 0, 0, 0, 0]);
+    peer.write_all(&padded.repeat(SEEN as usize + 2))
+        .await
+        .expect("room");
+    peer.write_all(&frame(DATA, 0, 3, b"x"))
+        .await
+        .expect("room");
+    // In the middle of a frame of h2's own.
+    sieve.write_all(b"half a ").await.expect("room");
+    let mut out = vec![0; padded.len() * SEEN as usize + 10];
+    sieve.read_exact(&mut out).await.expect("bytes");
+    assert!(out.ends_with(&frame(DATA, 0, 3, b"x")));
+    sieve.write_all(b"frame").await.expect("room");
+    sieve.flush().await.expect("room");
+    sieve.write_all(b", next").await.expect("room");
+    drop(sieve);
+    let mut written = Vec::new();
+    peer.read_to_end(&mut written).await.expect("an end");
+    let owed = [
+        frame(WINDOW_UPDATE, 0, 3, &[0, 0, 0, 5]),
+        frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 5]),
+    ]
+    .concat();
+    assert_eq!(
+        written,
+        [b"half a frame", &owed.repeat(2)[..], b", next"].concat()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_begun_has_to_end_in_time_and_a_body_has_not() {
+    let late = |begun: Vec<u8>| async move {
+        let (mut peer, inner) = tokio::io::duplex(1 << 16);
+        let mut sieve = Sieve::new(inner, 4, 1 << 14).within(Duration::from_secs(10));
+        peer.write_all(&begun).await.expect("room");
+        let read = async {
+            loop {
+                match sieve.read(&mut [0; 1000]).await {
+                    Ok(0) => return None,
+                    Ok(_) => {}
+                    Err(error) => return Some(error.kind()),
+                }
+            }
+        };
+        let trickle = async {
+            // One more byte, or piece of a block, does not make it a new one.
+            tokio::time::sleep(Duration::from_secs(7)).await;
+            peer.write_all(&begun[begun.len() - 1..]).await.ok();
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            drop(peer);
+        };
+        let (found, ()) = tokio::join!(
+            async {
+                tokio::time::timeout(Duration::from_secs(11), read)
+                    .await
+                    .ok()
+                    .flatten()
+            },
+            trickle
+        );
+        found
+    };
+    let settings = [b"PRI*".to_vec(), frame(4, 0, 0, &[])].concat();
+    let cut = Some(std::io::ErrorKind::TimedOut);
+    let with = |more: &[u8]| [settings.clone(), more.to_vec()].concat();
+    assert_eq!(late(b"PR".to_vec()).await, cut, "a preface");
+    assert_eq!(late(b"PRI*".to_vec()).await, cut, "no frame");
+    assert_eq!(late(with(&[0, 0])).await, cut, "a frame's head");
+    let headers = frame(HEADERS, END_HEADERS, 1, &[0; 40]);
+    assert_eq!(late(with(&headers[..20])).await, cut, "a frame of headers");
+    let block = [frame(HEADERS, 0, 1, b"ab"), frame(CONTINUATION, 0, 1, b"c")].concat();
+    assert_eq!(late(with(&block)).await, cut, "a block of headers");
+    assert_eq!(late(settings.clone()).await, None, "nothing begun at first");
+    let data = frame(DATA, 0, 1, &[0; 40]);
+    assert_eq!(late(with(&data[..20])).await, None, "a body");
 }
 
 proptest! {

@@ -1,9 +1,11 @@
 //! Metrics: one table of every name, and the recorder behind `/metrics`.
 
+mod cut;
 mod exposition;
 mod table;
 mod text;
 
+pub use cut::{Cut, Cuts, certificates_changed};
 pub use exposition::series_metrics;
 pub use table::{ALL, Kind, Metric};
 
@@ -12,7 +14,7 @@ use crate::report::{Category, State, Transition};
 use crate::skip::Skip;
 use metrics::{Counter, Gauge, Histogram, Unit, counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Upper bounds of the latency buckets, seconds: 0.1 ms to 30 s.
@@ -95,6 +97,8 @@ pub struct Forwarding {
     pub upstream_failures: Counter,
     /// Connections that could not be accepted.
     pub accept_failures: Counter,
+    /// Connections that came to nothing.
+    pub cuts: Arc<Cuts>,
 }
 
 impl Forwarding {
@@ -110,6 +114,7 @@ impl Forwarding {
             upstream_connects: counter!(table::UPSTREAM_CONNECTS),
             upstream_failures: counter!(table::UPSTREAM_FAILURES),
             accept_failures: counter!(table::ACCEPT_FAILURES),
+            cuts: Arc::default(),
         }
     }
 

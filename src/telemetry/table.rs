@@ -52,6 +52,8 @@ pub(super) const CONNECTIONS: &str = "flatline_connections";
 pub(super) const UPSTREAM_CONNECTS: &str = "flatline_upstream_connects_total";
 pub(super) const UPSTREAM_FAILURES: &str = "flatline_upstream_failures_total";
 pub(super) const ACCEPT_FAILURES: &str = "flatline_accept_failures_total";
+pub(super) const CUT: &str = "flatline_connections_cut_total";
+pub(super) const TLS_LOADS: &str = "flatline_certificate_loads_total";
 pub(super) const SKIPPED: &str = "flatline_skipped_total";
 pub(super) const OBSERVED_CALLS: &str = "flatline_observed_calls_total";
 pub(super) const OBSERVED_ROWS: &str = "flatline_observed_rows_total";
@@ -123,6 +125,18 @@ pub const ALL: &[Metric] = &[
         "connections",
         &[],
         "Client connections that could not be accepted.",
+    ),
+    counter(
+        CUT,
+        "connections",
+        &["reason"],
+        "Client connections that were cut off or came to nothing, by reason.",
+    ),
+    counter(
+        TLS_LOADS,
+        "loads",
+        &["side", "outcome"],
+        "Certificate files that changed, and whether they were taken or kept out.",
     ),
     counter(
         SKIPPED,

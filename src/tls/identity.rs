@@ -36,17 +36,27 @@ impl Identity {
     /// # Errors
     /// When either cannot be read, or the key is not the certificate's: half a rotation.
     pub fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Self, Mistake> {
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate)
-            .collect::<Result<_, _>>()
-            .map_err(Mistake::Certificate)?;
-        if chain.is_empty() {
-            return Err(Mistake::NoCertificate);
-        }
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(Mistake::Key)?;
+        let (chain, key) = (chain(certificate)?, private_key(key)?);
         CertifiedKey::from_der(chain, key, &provider())
             .map(|pair| Identity(Arc::new(pair)))
             .map_err(Mistake::Pair)
     }
+}
+
+/// The certificates of a PEM text, one at least.
+pub(super) fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Mistake> {
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(Mistake::Certificate)?;
+    if chain.is_empty() {
+        return Err(Mistake::NoCertificate);
+    }
+    Ok(chain)
+}
+
+/// The first key of a PEM text.
+pub(super) fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, Mistake> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(Mistake::Key)
 }
 
 /// The identity that new connections are shown. Those that stand keep what they began with, so

@@ -3,8 +3,10 @@
 //! One to one, as TensorFlow Serving would see it without the proxy: its limits, its GOAWAY, its
 //! order. It is opened with the first call, and again when it has gone.
 
-use crate::config::Address;
-use crate::net;
+mod dial;
+
+pub use dial::Dial;
+
 use crate::sieve::Sieve;
 use crate::stream::{Credit, Failure, Pumped, RecvBody, Sender};
 use crate::telemetry::Forwarding;
@@ -18,12 +20,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::Mutex;
 use tower::Service;
-
-/// How long a connection to the upstream may take to come about.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Sizes of the HTTP/2 connections on both sides.
 pub mod sizes {
@@ -37,6 +36,9 @@ pub mod sizes {
     pub const HEADERS: u32 = 128 << 10;
     /// What h2 may buffer to send on one stream.
     pub const SEND_BUFFER: usize = 256 << 10;
+    /// Streams that were reset here and are remembered for a second, because the other side may
+    /// not know yet.
+    pub const RESETS_REMEMBERED: usize = 1_000;
     /// Bytes of small DATA frames before h2 takes a peer for an attacker.
     pub const DATA_FRAME_BUDGET: usize = 4 << 20;
 }
@@ -70,7 +72,7 @@ impl Abort {
 /// The upstream of one client connection.
 #[derive(Clone)]
 pub struct Upstream {
-    address: Arc<Address>,
+    dial: Dial,
     metrics: Forwarding,
     connection: Arc<Mutex<Option<SendRequest<Bytes>>>>,
 }
@@ -78,9 +80,9 @@ pub struct Upstream {
 impl Upstream {
     /// Nothing is opened before the first call.
     #[must_use]
-    pub fn new(address: Arc<Address>, metrics: Forwarding) -> Self {
+    pub fn new(dial: Dial, metrics: Forwarding) -> Self {
         Upstream {
-            address,
+            dial,
             metrics,
             connection: Arc::default(),
         }
@@ -104,32 +106,18 @@ impl Upstream {
         }
         Err(Failure::Unavailable(format!(
             "upstream {} closes every connection",
-            self.address
+            self.dial.address()
         )))
     }
 
     async fn open(&self) -> Result<SendRequest<Bytes>, Failure> {
-        let opened = tokio::time::timeout(CONNECT_TIMEOUT, self.handshake()).await;
-        let opened = opened.unwrap_or_else(|_| Err("timed out".to_owned()));
-        match opened {
-            Ok(handle) => {
-                self.metrics.upstream_connects.increment(1);
-                Ok(handle)
-            }
-            Err(reason) => {
-                self.metrics.upstream_failures.increment(1);
-                Err(Failure::Unavailable(format!(
-                    "upstream {}: {reason}",
-                    self.address
-                )))
-            }
-        }
-    }
-
-    async fn handshake(&self) -> Result<SendRequest<Bytes>, String> {
-        let stream = net::connect(&self.address)
+        let (stream, ticket) = self
+            .dial
+            .connect(&self.metrics)
             .await
-            .map_err(|error| error.to_string())?;
+            .map_err(Failure::Unavailable)?;
+        let mut stream = Sieve::new(stream, 0, sizes::FRAME);
+        let first = stream.first();
         let (handle, connection) = client::Builder::new()
             .initial_window_size(sizes::STREAM_WINDOW)
             .initial_connection_window_size(sizes::CONNECTION_WINDOW)
@@ -137,14 +125,23 @@ impl Upstream {
             .max_header_list_size(sizes::HEADERS)
             .max_send_buffer_size(sizes::SEND_BUFFER)
             .data_frame_budget(sizes::DATA_FRAME_BUDGET)
+            .max_concurrent_reset_streams(sizes::RESETS_REMEMBERED)
+            // What it sends for streams that were cancelled is no attack, however often.
+            .max_local_error_reset_streams(None)
+            // None before its SETTINGS have come: they may allow few.
+            .initial_max_send_streams(0)
             .enable_push(false)
-            .handshake(Sieve::new(stream, 0, sizes::FRAME))
+            .handshake(stream)
             .await
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| Failure::Unavailable(error.to_string()))?;
+        let dial = self.dial.clone();
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let ended = connection.await;
+            drop(ticket);
+            if let Err(error) = ended {
                 tracing::debug!(%error, "upstream connection ended");
             }
+            dial.strange(first.get().copied());
         });
         Ok(handle)
     }

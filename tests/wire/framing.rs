@@ -128,8 +128,10 @@ async fn large_messages_both_ways_four_at_once_in_flat_memory() {
                     }
                 }
                 client.data(stream, &[], None, true).await;
-                back.extend(client.reply(stream).await.body);
-                assert!(back == body, "64 MiB there and back");
+                let reply = client.reply(stream).await;
+                back.extend(reply.body);
+                let lengths = (back.len(), reply.reset, reply.lost, client.goaway);
+                assert!(back == body, "64 MiB there and back: {lengths:?}");
             });
         }
         while let Some(done) = calls.join_next().await {

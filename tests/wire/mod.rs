@@ -1,7 +1,9 @@
 //! Flatline as a process between a raw HTTP/2 client and a raw HTTP/2 server that can misbehave.
 
+mod addresses;
 mod attacks;
 mod calls;
+mod certificates;
 mod faults;
 mod framing;
 mod metadata;
@@ -9,3 +11,4 @@ mod observing;
 mod peer;
 mod pressure;
 mod process;
+mod tls;

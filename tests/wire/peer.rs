@@ -4,9 +4,8 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use loona_hpack::{Decoder, Encoder};
 use std::collections::{HashMap, VecDeque};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::mpsc;
 
 pub(super) const DATA: u8 = 0;
@@ -48,6 +47,10 @@ pub(super) fn request(path: &str, extra: &[(&str, &str)]) -> Fields {
     list.extend_from_slice(extra);
     fields(&list)
 }
+
+/// Both directions of a connection.
+pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for T {}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Frame {
@@ -126,6 +129,12 @@ impl Peer {
     /// The client's end: sends the preface and `settings`.
     pub(super) async fn client(address: &str, settings: &[(u16, u32)]) -> Peer {
         let stream = TcpStream::connect(address).await.expect("it listens");
+        stream.set_nodelay(true).expect("no delay");
+        Peer::client_over(stream, settings).await
+    }
+
+    /// The client's end of any connection.
+    pub(super) async fn client_over(stream: impl Io, settings: &[(u16, u32)]) -> Peer {
         let peer = Peer::over(stream, false);
         peer.raw(Bytes::from_static(PREFACE)).await;
         peer.hello(settings).await;
@@ -133,7 +142,7 @@ impl Peer {
     }
 
     /// The server's end: reads the preface and sends `settings`.
-    pub(super) async fn server(mut stream: TcpStream, settings: &[(u16, u32)]) -> Option<Peer> {
+    pub(super) async fn server(mut stream: impl Io, settings: &[(u16, u32)]) -> Option<Peer> {
         let mut preface = [0; PREFACE.len()];
         stream.read_exact(&mut preface).await.ok()?;
         assert_eq!(preface, PREFACE);
@@ -142,18 +151,19 @@ impl Peer {
         Some(peer)
     }
 
-    fn over(stream: TcpStream, server: bool) -> Peer {
-        stream.set_nodelay(true).expect("no delay");
-        let (read, mut write) = stream.into_split();
+    fn over(stream: impl Io, server: bool) -> Peer {
+        let (read, mut write) = tokio::io::split(stream);
         let (out, mut queue) = mpsc::channel::<Bytes>(64);
         tokio::spawn(async move {
             while let Some(bytes) = queue.recv().await {
-                if write.write_all(&bytes).await.is_err() {
+                let written = write.write_all(&bytes).await;
+                if written.is_err() || write.flush().await.is_err() {
                     // Whoever still writes is not to wait for ever.
                     queue.close();
                     return;
                 }
             }
+            let _ = write.shutdown().await;
         });
         let (arrived, incoming) = mpsc::unbounded_channel();
         tokio::spawn(receive(read, arrived));
@@ -493,7 +503,7 @@ impl Peer {
     }
 }
 
-async fn receive(mut read: OwnedReadHalf, arrived: mpsc::UnboundedSender<Frame>) {
+async fn receive(mut read: impl AsyncRead + Unpin, arrived: mpsc::UnboundedSender<Frame>) {
     loop {
         let mut head = [0; 9];
         if read.read_exact(&mut head).await.is_err() {

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// `flatline serve` in front of a port; killed when dropped.
@@ -14,6 +15,7 @@ pub(super) struct Proxy {
     child: Child,
     pub(super) address: String,
     pub(super) admin: String,
+    log: watch::Receiver<String>,
 }
 
 impl Proxy {
@@ -22,13 +24,29 @@ impl Proxy {
     }
 
     pub(super) fn start_with(upstream: u16, more: &[&str]) -> Proxy {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_flatline"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
-            .args(["--upstream", &format!("127.0.0.1:{upstream}")])
-            .args(more)
+        let upstream = format!("127.0.0.1:{upstream}");
+        let all = ["--listen", "127.0.0.1:0", "--upstream", &upstream];
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flatline"));
+        command.arg("serve").args(all).args(more);
+        Proxy::run(command)
+    }
+
+    /// Runs `command`, which ends in `serve` and its flags, with an admin port beside.
+    pub(super) fn run(mut command: Command) -> Proxy {
+        let mut child = command
+            .args(["--admin", "127.0.0.1:0"])
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .expect("flatline starts");
+        let (lines, log) = watch::channel(String::new());
+        let errors = BufReader::new(child.stderr.take().expect("a log"));
+        std::thread::spawn(move || {
+            for line in errors.lines().map_while(Result::ok) {
+                eprintln!("{line}");
+                lines.send_modify(|log| *log += &(line + "\n"));
+            }
+        });
         let lines = BufReader::new(child.stdout.take().expect("an output")).lines();
         let (mut address, mut admin) = (None, None);
         for line in lines {
@@ -44,6 +62,43 @@ impl Proxy {
             child,
             address: address.expect("it listens"),
             admin: admin.expect("it has an admin port"),
+            log,
+        }
+    }
+
+    /// Waits until the log has `text`, and returns how many lines do.
+    pub(super) async fn says(&self, text: &str) -> usize {
+        let mut log = self.log.clone();
+        let waited = log.wait_for(|log| log.contains(text));
+        let found = tokio::time::timeout(std::time::Duration::from_secs(60), waited).await;
+        assert!(
+            matches!(found, Ok(Ok(_))),
+            "`{text}` is not in\n{}",
+            *self.log.borrow()
+        );
+        self.said(text)
+    }
+
+    /// How many lines of the log have `text` by now.
+    pub(super) fn said(&self, text: &str) -> usize {
+        let log = self.log.borrow();
+        log.lines().filter(|line| line.contains(text)).count()
+    }
+
+    /// Sends a signal by its name.
+    pub(super) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(sent.expect("kill").success());
+    }
+
+    /// Its exit code, once it has ended.
+    pub(super) async fn ended(mut self) -> Option<i32> {
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status.code();
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
     }
 
@@ -146,6 +201,7 @@ impl Upstream {
                 let (stream, _) = listener.accept().await.expect("a connection");
                 let number = count.fetch_add(1, Ordering::SeqCst);
                 let (script, settings) = (Arc::clone(&script), settings.clone());
+                stream.set_nodelay(true).expect("no delay");
                 open.spawn(async move {
                     if let Some(peer) = Peer::server(stream, &settings).await {
                         script(peer, number).await;

@@ -1,39 +1,36 @@
-//! Sockets: TCP with Nagle off and keepalive on, and Unix sockets, behind one type.
+//! Listening sockets.
 
+use super::{Ends, Stream, tune};
 use crate::config::Address;
-use socket2::{SockRef, TcpKeepalive};
+use socket2::SockRef;
 use std::io;
-use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-
-/// A dead peer is found after 10 s of silence and three tries 5 s apart. gRPC servers answer
-/// HTTP/2 PINGs with `too_many_pings`, so the kernel has to do it.
-const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
-    .with_time(Duration::from_secs(10))
-    .with_interval(Duration::from_secs(5))
-    .with_retries(3);
-
-/// Bytes that were sent and not acknowledged for this long mean a dead peer too.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(25);
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
-
-/// Both directions of a connection.
-pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
-
-/// A connection of any kind.
-pub type Stream = Box<dyn Io>;
 
 /// A listening socket.
 #[derive(Debug)]
 pub enum Listener {
     /// TCP.
     Tcp(TcpListener),
-    /// Unix; the path is removed before binding and left behind after.
-    Unix(UnixListener, Address),
+    /// Unix; the file is removed before binding and with the listener.
+    Unix(UnixListener, PathBuf),
+}
+
+/// A connection that somebody opened.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The connection.
+    pub stream: Stream,
+    /// The peer in words.
+    pub peer: String,
+    /// From the peer to where it meant to go, if it is TCP.
+    pub ends: Option<Ends>,
+    /// Where it meant to go, if the kernel redirected it here.
+    pub redirected: Option<SocketAddr>,
 }
 
 impl Listener {
@@ -58,7 +55,7 @@ impl Listener {
                 if UnixStream::connect(path).await.is_err() {
                     let _ = std::fs::remove_file(path);
                 }
-                Ok(Listener::Unix(UnixListener::bind(path)?, address.clone()))
+                Ok(Listener::Unix(UnixListener::bind(path)?, path.clone()))
             }
         }
     }
@@ -73,45 +70,50 @@ impl Listener {
                 let address = listener.local_addr()?;
                 Ok(Address::Tcp(address.ip().to_string(), address.port()))
             }
-            Listener::Unix(_, address) => Ok(address.clone()),
+            Listener::Unix(_, path) => Ok(Address::Unix(path.clone())),
         }
     }
 
-    /// The next connection, and the peer in words.
+    /// The next connection.
     ///
     /// # Errors
     /// As the system says; the listener stays usable.
-    pub async fn accept(&self) -> io::Result<(Stream, String)> {
+    pub async fn accept(&self) -> io::Result<Accepted> {
         match self {
             Listener::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 tune(&stream);
-                Ok((Box::new(stream), peer.to_string()))
+                let local = stream.local_addr().ok();
+                let redirected = local.and_then(|local| original(&stream, local));
+                Ok(Accepted {
+                    peer: peer.to_string(),
+                    ends: redirected.or(local).map(|to| Ends::new(peer, to)),
+                    redirected,
+                    stream: Stream::Tcp(stream),
+                })
             }
             Listener::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Box::new(stream), "unix:".to_owned()))
+                Ok(Accepted {
+                    stream: Stream::Unix(stream),
+                    peer: "unix:".to_owned(),
+                    ends: None,
+                    redirected: None,
+                })
             }
         }
     }
 }
 
-/// Connects to `address`.
-///
-/// # Errors
-/// As the system says.
-pub async fn connect(address: &Address) -> io::Result<Stream> {
-    match address {
-        Address::Tcp(host, port) => {
-            let stream = TcpStream::connect((host.as_str(), *port)).await?;
-            tune(&stream);
-            Ok(Box::new(stream))
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Listener::Unix(_, path) = self {
+            let _ = std::fs::remove_file(path);
         }
-        Address::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
     }
 }
 
-fn listen(address: std::net::SocketAddr) -> io::Result<TcpListener> {
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = socket2::Socket::new(
         socket2::Domain::for_address(address),
         socket2::Type::STREAM.nonblocking(),
@@ -123,10 +125,16 @@ fn listen(address: std::net::SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// A socket that cannot be tuned still carries calls.
-fn tune(stream: &TcpStream) {
+/// Where a connection went before the kernel redirected it. Without a redirection the kernel has
+/// no answer, or answers with where it arrived.
+fn original(stream: &TcpStream, local: SocketAddr) -> Option<SocketAddr> {
     let socket = SockRef::from(stream);
-    let _ = socket.set_tcp_nodelay(true);
-    let _ = socket.set_tcp_keepalive(&KEEPALIVE);
-    let _ = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+    let found = if local.ip().to_canonical().is_ipv4() {
+        socket.original_dst_v4()
+    } else {
+        socket.original_dst_v6()
+    };
+    let found = found.ok()?.as_socket()?;
+    let plain = SocketAddr::new(local.ip().to_canonical(), local.port());
+    (found != plain).then_some(found)
 }
