@@ -1,6 +1,6 @@
 //! The sieve as a connection.
 
-use super::{DATA, Sieve};
+use super::{HEADERS, Sieve};
 use bytes::Buf;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,13 +9,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 impl<S> Sieve<S> {
-    /// Whether a frame or a block of headers has begun and not ended. A body may take its time.
+    /// Whether a block of headers has begun and not ended, or nothing has come at all. Anything
+    /// else may take its time: a client that is stopped in the middle of a body goes on later.
     fn is_half(&self) -> bool {
         self.frames == 0
-            || !self.head.is_empty()
             || self.block.is_some()
-            || self.skipping > 0
-            || self.passing > 0 && self.kind != DATA
+            || self.head.get(3) == Some(&HEADERS)
+            || self.passing > 0 && self.kind == HEADERS
     }
 
     /// Fails when what has begun is not ended in time.
@@ -38,7 +38,7 @@ impl<S> Sieve<S> {
         ready!(sleep.as_mut().poll(cx));
         Poll::Ready(Err(io::Error::new(
             io::ErrorKind::TimedOut,
-            "a frame or a block of headers was not ended in time",
+            "a block of headers was not ended in time",
         )))
     }
 }

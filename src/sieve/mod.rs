@@ -58,7 +58,7 @@ pub struct Sieve<S> {
     back: BytesMut,
     giving: bool,
     between: bool,
-    /// How long a frame or a block of headers may take, and the one that is timed.
+    /// How long a block of headers may take, and the one that is timed.
     limit: Option<Duration>,
     late: Option<(u64, Pin<Box<Sleep>>)>,
     /// Told the first byte that arrives.
@@ -130,8 +130,8 @@ impl<S> Sieve<S> {
         }
     }
 
-    /// Fails a read when a frame other than DATA, or a block of headers, takes longer than
-    /// `limit`, and when no frame comes at all.
+    /// Fails a read when a block of headers takes longer than `limit`, and when no frame comes at
+    /// all.
     #[must_use]
     pub fn within(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub enum Cut {
     /// No preface in time.
     Silent,
-    /// A frame or a block of headers was begun and not ended in time.
+    /// A block of headers was begun and not ended in time.
     Half,
     /// Neither HTTP/2 nor TLS.
     NotHttp2,
@@ -51,7 +51,9 @@ impl Cut {
     fn words(self) -> &'static str {
         match self {
             Cut::Silent => "a client sent no HTTP/2 preface in time and was cut off",
-            Cut::Half => "a client began a frame and did not end it in time, and was cut off",
+            Cut::Half => {
+                "a client began a block of headers and did not end it in time, and was cut off"
+            }
             Cut::NotHttp2 => "a client speaks something other than HTTP/2",
             Cut::TlsOnPlain => {
                 "a client speaks TLS, but this port is plain text: give the server --tls-cert and --tls-key, or the client plain text"
