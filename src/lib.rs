@@ -40,4 +40,5 @@ pub mod telemetry;
 pub mod tls;
 pub mod truth;
 pub mod upstream;
+pub mod webhook;
 pub mod window;

@@ -7,4 +7,5 @@ mod house;
 mod inject;
 mod metrics;
 mod proxy;
+mod webhook;
 mod wire;

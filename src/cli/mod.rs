@@ -8,6 +8,7 @@ mod inject;
 mod injection;
 mod reset;
 mod serve;
+mod webhook;
 
 use crate::error::Error;
 use clap::{Parser, Subcommand};
@@ -36,6 +37,7 @@ enum Command {
     Explain(explain::Args),
     Inject(Box<inject::Args>),
     Reset(reset::Args),
+    Webhook(Box<webhook::Args>),
 }
 
 /// Runs what the command line asks for.
@@ -52,6 +54,7 @@ pub fn run() -> Result<ExitCode, Error> {
             Command::Explain(args) => explain::run(&args),
             Command::Inject(args) => inject::run(*args),
             Command::Reset(args) => reset::run(&args),
+            Command::Webhook(args) => webhook::run(*args),
         },
         Err(error) if error.use_stderr() => Err(Error::Usage(error.render().to_string())),
         Err(help) => {

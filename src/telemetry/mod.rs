@@ -1,10 +1,12 @@
 //! Metrics: one table of every name, and the recorder behind `/metrics`.
 
+mod admission;
 mod cut;
 mod exposition;
 mod table;
 mod text;
 
+pub use admission::{ADMISSION, Admission, Reviewing, Unanswered, Verdict};
 pub use cut::{Cut, Cuts, certificates_changed};
 pub use exposition::series_metrics;
 pub use table::{ALL, Kind, Metric};
