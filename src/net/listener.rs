@@ -4,7 +4,7 @@ use super::{Ends, Stream, tune};
 use crate::config::Address;
 use socket2::SockRef;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
@@ -113,13 +113,33 @@ impl Drop for Listener {
     }
 }
 
+/// `[::]` is every address of either family, whatever the system's default, and every IPv4 address
+/// where there is no IPv6.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let everywhere = address.is_ipv6() && address.ip().is_unspecified();
+    match listen_on(address, everywhere) {
+        Err(error) if everywhere && lacks_ipv6(&error) => {
+            listen_on((Ipv4Addr::UNSPECIFIED, address.port()).into(), false)
+        }
+        bound => bound,
+    }
+}
+
+fn lacks_ipv6(error: &io::Error) -> bool {
+    // EAFNOSUPPORT has no kind of its own.
+    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(97)
+}
+
+fn listen_on(address: SocketAddr, either: bool) -> io::Result<TcpListener> {
     let socket = socket2::Socket::new(
         socket2::Domain::for_address(address),
         socket2::Type::STREAM.nonblocking(),
         Some(socket2::Protocol::TCP),
     )?;
     socket.set_reuse_address(true)?;
+    if either {
+        socket.set_only_v6(false)?;
+    }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())

@@ -165,7 +165,10 @@ async fn bind(listen: &Address) -> Result<TcpListener, Error> {
             "listen: `{listen}` is no TCP address (example: --listen 0.0.0.0:8443)"
         )));
     };
-    TcpListener::bind((host.as_str(), *port))
-        .await
-        .map_err(|error| Error::Config(format!("listen: cannot listen on `{listen}`: {error}")))
+    let bound = match TcpListener::bind((host.as_str(), *port)).await {
+        // Every address, in a cluster without IPv6.
+        Err(_) if host == "::" => TcpListener::bind(("0.0.0.0", *port)).await,
+        bound => bound,
+    };
+    bound.map_err(|error| Error::Config(format!("listen: cannot listen on `{listen}`: {error}")))
 }
