@@ -101,7 +101,7 @@ impl DType {
             DtDouble => (8, Field::Double, Class::Float),
             DtHalf | DtBfloat16 => (2, Field::Half, Class::Float),
             DtFloat8E5m2 | DtFloat8E4m3fn | DtFloat8E4m3fnuz | DtFloat8E4m3b11fnuz
-            | DtFloat8E5m2fnuz => (1, Field::Float8, Class::Float),
+            | DtFloat8E5m2fnuz | DtFloat4E2m1fn => (1, Field::Float8, Class::Float),
             DtInt32 | DtQint32 => (4, Field::Int, Class::Integer),
             DtInt16 | DtUint16 | DtQint16 | DtQuint16 => (2, Field::Int, Class::Integer),
             DtInt8 | DtUint8 | DtQint8 | DtQuint8 | DtInt4 | DtUint4 | DtInt2 | DtUint2 => {
@@ -155,6 +155,7 @@ impl DType {
             DtFloat8E4m3fnuz => minifloat(le::<1>(bytes)[0], 3, 8, Special::Fnuz),
             DtFloat8E4m3b11fnuz => minifloat(le::<1>(bytes)[0], 3, 11, Special::Fnuz),
             DtFloat8E5m2fnuz => minifloat(le::<1>(bytes)[0], 2, 16, Special::Fnuz),
+            DtFloat4E2m1fn => float4(le::<1>(bytes)[0]),
             DtUint8 | DtQuint8 | DtUint4 | DtUint2 | DtBool => f64::from(le::<1>(bytes)[0]),
             DtString | DtInvalid | DtResource | DtVariant => 0.0,
         }
@@ -188,6 +189,14 @@ fn minifloat(bits: u8, mantissa_bits: u32, bias: i32, special: Special) -> f64 {
     }
 }
 
+/// A 4-bit float: one bit of sign, two of exponent, one of mantissa, no infinity and no NaN.
+/// Source: "OCP Microscaling Formats" (2023), E2M1.
+fn float4(bits: u8) -> f64 {
+    const MAGNITUDES: [f64; 8] = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0];
+    let magnitude = MAGNITUDES[usize::from(bits & 7)];
+    if bits & 8 == 0 { magnitude } else { -magnitude }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,7 +217,7 @@ mod tests {
 
     #[test]
     fn types_without_values_are_none() {
-        for number in [0, 20, 21, 33, 101, -1, i32::MAX] {
+        for number in [0, 20, 21, 34, 101, -1, i32::MAX] {
             assert_eq!(DType::from_number(number), None, "{number}");
         }
     }

@@ -6,6 +6,7 @@
 pub mod dtype;
 pub mod frame;
 pub mod predict;
+mod strict;
 pub mod tensor;
 mod values;
 pub mod wire;

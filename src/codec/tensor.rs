@@ -4,9 +4,9 @@
 //! A missing value is the last one given, repeated; without any value it is zero. Nothing warns
 //! the client, so the effective tensor may be something else than what the client meant.
 
-use super::dtype::{DType, Field};
-use super::values;
-use super::wire::{Fields, Malformed};
+use super::dtype::{Class, DType, Field};
+use super::wire::{Fields, Malformed, Value};
+use super::{strict, values};
 use crate::skip::Skip;
 use std::borrow::Cow;
 
@@ -55,6 +55,11 @@ impl<'a> TensorView<'a> {
     /// # Errors
     /// When the bytes are no protobuf message.
     pub fn parse(message: &'a [u8]) -> Result<Self, Malformed> {
+        TensorView::parse_at(message, 0)
+    }
+
+    /// At a depth of tensors within variants.
+    pub(super) fn parse_at(message: &'a [u8], depth: u32) -> Result<Self, Malformed> {
         let mut view = TensorView {
             message,
             dtype: 0,
@@ -71,6 +76,8 @@ impl<'a> TensorView<'a> {
                     }
                 }
                 4 => view.content = value.bytes().unwrap_or(view.content),
+                14 => strict::resource(value)?,
+                15 => strict::variant(value, depth)?,
                 _ => {}
             }
         }
@@ -110,6 +117,10 @@ impl<'a> TensorView<'a> {
         } else if dtype.size == 0 {
             Elements::Strings(values::string_list(self.content, count)?)
         } else if Some(self.content.len() as u64) == count.checked_mul(dtype.size as u64) {
+            // A bool is a zero or a one, not any byte.
+            if dtype.class == Class::Bool && self.content.iter().any(|byte| *byte > 1) {
+                return Err(Skip::Tensor);
+            }
             Elements::Fixed(Cow::Borrowed(self.content))
         } else {
             return Err(Skip::Tensor);
@@ -202,13 +213,15 @@ pub enum Given<'a> {
     Strings(&'a [&'a [u8]]),
 }
 
-fn read_dims(shape: &[u8], dims: &mut Vec<i64>) -> Result<(), Malformed> {
+pub(super) fn read_dims(shape: &[u8], dims: &mut Vec<i64>) -> Result<(), Malformed> {
     for field in Fields::new(shape) {
         if let (2, Some(dim)) = field.map(|(number, value)| (number, value.bytes()))? {
             let mut size = 0;
             for field in Fields::new(dim) {
-                if let (1, Some(value)) = field.map(|(number, value)| (number, value.varint()))? {
-                    size = value as i64;
+                match field? {
+                    (1, Value::Varint(value)) => size = value as i64,
+                    (2, value) => strict::text(value)?,
+                    _ => {}
                 }
             }
             // One more than TensorFlow accepts is enough to refuse it.

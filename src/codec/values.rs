@@ -1,6 +1,7 @@
 //! The typed value fields of `TensorProto`, as TensorFlow reads them.
 
 use super::dtype::{Class, DType, Field};
+use super::strict;
 use super::tensor::Elements;
 use super::wire::{Fields, Value, varint};
 use crate::proto::tensorflow::DataType;
@@ -36,7 +37,7 @@ pub(super) fn collect(
             continue;
         };
         if !own || field != dtype.field {
-            if !matches!(value, Value::Bytes(&[])) {
+            if strict::values(field, value).map_err(|_| Skip::Protobuf)? {
                 foreign = foreign.or(Some(field));
             }
         } else if dtype.class == Class::String {
@@ -120,6 +121,10 @@ fn append<'a>(out: &mut Cow<'a, [u8]>, dtype: DType, value: Value<'a>) -> Result
             out.to_mut().extend_from_slice(&bytes);
             Ok(())
         }
+        // A wire type that the field does not have: an unknown field.
+        (Field::Float | Field::SComplex | Field::Double | Field::DComplex | Field::Float8, _) => {
+            Ok(())
+        }
         (_, Value::Bytes(mut run)) => {
             let elements = out.to_mut();
             while !run.is_empty() {
@@ -132,7 +137,6 @@ fn append<'a>(out: &mut Cow<'a, [u8]>, dtype: DType, value: Value<'a>) -> Result
             push_number(out.to_mut(), dtype, number);
             Ok(())
         }
-        // A wire type that the field does not have: an unknown field.
         _ => Ok(()),
     }
 }
@@ -149,15 +153,12 @@ fn run_of<'a>(out: &mut Cow<'a, [u8]>, run: &'a [u8], size: usize) -> Result<(),
     Ok(())
 }
 
-/// One element out of a varint, cut to the type's size as a C++ cast does.
+/// One element out of a varint, cut to the type's size as a C++ cast does. Types of less than a
+/// byte keep the whole byte, as TensorFlow does.
 fn push_number(out: &mut Vec<u8>, dtype: DType, number: u64) {
     let bytes = number.to_le_bytes();
     match dtype.number {
         DataType::DtBool => out.push(u8::from(number != 0)),
-        DataType::DtInt4 => out.push(((bytes[0] << 4) as i8 >> 4) as u8),
-        DataType::DtUint4 => out.push(bytes[0] & 0x0f),
-        DataType::DtInt2 => out.push(((bytes[0] << 6) as i8 >> 6) as u8),
-        DataType::DtUint2 => out.push(bytes[0] & 0x03),
         _ => out.extend_from_slice(&bytes[..dtype.size.min(8)]),
     }
 }

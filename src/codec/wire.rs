@@ -113,8 +113,16 @@ pub fn varint(rest: &mut &[u8]) -> Option<u64> {
     None
 }
 
+/// A varint of at most five bytes: tags and lengths have no more in the reference parser.
+fn short_varint(rest: &mut &[u8]) -> Option<u64> {
+    let before = rest.len();
+    let number = varint(rest)?;
+    (before - rest.len() <= 5).then_some(number)
+}
+
 fn tag(rest: &mut &[u8]) -> Option<(u32, u8)> {
-    let key = u32::try_from(varint(rest)?).ok()?;
+    // Bits beyond 32 are dropped.
+    let key = short_varint(rest)? as u32;
     let number = key >> 3;
     (number != 0).then_some((number, (key & 7) as u8))
 }
@@ -124,7 +132,7 @@ fn scalar<'a>(rest: &mut &'a [u8], kind: u8) -> Option<Value<'a>> {
         0 => varint(rest).map(Value::Varint),
         1 => array(rest).map(Value::Fixed64),
         2 => {
-            let length = usize::try_from(varint(rest)?).ok()?;
+            let length = usize::try_from(short_varint(rest)?).ok()?;
             let (bytes, after) = rest.split_at_checked(length)?;
             *rest = after;
             Some(Value::Bytes(bytes))
