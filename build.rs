@@ -10,6 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = [
         "tensorflow/tensor.proto",
         "tensorflow/meta_graph.proto",
+        "tensorflow/saved_model.proto",
         "tensorflow/serving/model.proto",
         "tensorflow/serving/predict.proto",
         "tensorflow/serving/prediction_service.proto",

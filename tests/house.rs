@@ -17,7 +17,13 @@ const RANKS: &[&[&str]] = &[
         "alert",
         "analyzer",
     ],
-    &["config", "error", "telemetry", "models_config"],
+    &[
+        "config",
+        "error",
+        "telemetry",
+        "models_config",
+        "saved_model",
+    ],
     &[
         "listen", "stack", "tap", "upstream", "respond", "drain", "observe", "truth", "net", "tls",
         "stream", "state", "sieve",

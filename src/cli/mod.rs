@@ -6,6 +6,7 @@ mod doctor;
 mod explain;
 mod inject;
 mod injection;
+mod lint;
 mod reset;
 mod serve;
 mod webhook;
@@ -36,6 +37,7 @@ enum Command {
     Doctor(doctor::Args),
     Explain(explain::Args),
     Inject(Box<inject::Args>),
+    Lint(lint::Args),
     Reset(reset::Args),
     Webhook(Box<webhook::Args>),
 }
@@ -53,6 +55,7 @@ pub fn run() -> Result<ExitCode, Error> {
             Command::Doctor(args) => doctor::run(args),
             Command::Explain(args) => explain::run(&args),
             Command::Inject(args) => inject::run(*args),
+            Command::Lint(args) => lint::run(&args),
             Command::Reset(args) => reset::run(&args),
             Command::Webhook(args) => webhook::run(*args),
         },

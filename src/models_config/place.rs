@@ -1,10 +1,11 @@
 //! Where the fields of a text-format file stand. The parser proper knows no places once it is
 //! done; this walks the same tokens and keeps only names, values and places.
 
+use serde::Serialize;
 use std::fmt;
 
 /// A line and a column, both from 1; the column counts characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct At {
     /// Line, from 1.
     pub line: usize,

@@ -1,0 +1,128 @@
+//! What the graph says: tags, assets, signatures, and outputs that cannot follow their inputs.
+
+use super::{Report, Signature, Tensor};
+use crate::proto::tensorflow::{MetaGraphDef, SavedModel, SignatureDef, TensorInfo};
+use crate::saved_model::{Flow, describe, serving, tensor_name};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+pub(super) fn check(report: &mut Report, folder: &Path, model: &SavedModel) {
+    let Some(graph) = serving(model) else {
+        let tags: Vec<_> = model
+            .meta_graphs
+            .iter()
+            .map(|graph| {
+                let tags = graph.meta_info_def.as_ref().map(|info| info.tags.join(","));
+                format!("\"{}\"", tags.unwrap_or_default())
+            })
+            .collect();
+        let message = if tags.is_empty() {
+            "has no graph".to_owned()
+        } else {
+            format!(
+                "has no graph with the tag \"serve\", only {}: the server does not load it without --saved_model_tags",
+                tags.join(", ")
+            )
+        };
+        report.problem("no-serve-tag", folder, message);
+        return;
+    };
+    for asset in &graph.asset_file_def {
+        let file = folder.join("assets").join(&asset.filename);
+        if !file.exists() {
+            let message = format!("the asset assets/{} is missing", asset.filename);
+            report.problem("asset-missing", folder, message);
+        }
+    }
+    let signatures: BTreeMap<_, _> = graph
+        .signature_def
+        .iter()
+        // Only how the model is restored, nothing that a client could call.
+        .filter(|(name, _)| !name.starts_with("__saved_model"))
+        .collect();
+    if signatures.is_empty() {
+        report.problem(
+            "no-signature",
+            folder,
+            "has no signature, so that no call finds one",
+        );
+    } else if !signatures.contains_key(&"serving_default".to_owned()) {
+        let message = "has no signature \"serving_default\": calls that name no signature fail";
+        report.warning("no-default-signature", folder, message);
+    }
+    for (name, signature) in signatures {
+        report.signatures.push(Signature {
+            path: folder.to_owned(),
+            name: name.clone(),
+            inputs: tensors(&signature.inputs),
+            outputs: tensors(&signature.outputs),
+        });
+        follow(report, folder, graph, name, signature);
+    }
+}
+
+fn tensors(infos: &HashMap<String, TensorInfo>) -> Vec<Tensor> {
+    let mut tensors: Vec<_> = infos
+        .iter()
+        .map(|(name, info)| Tensor {
+            name: name.clone(),
+            tensor: describe(info),
+        })
+        .collect();
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    tensors
+}
+
+/// Says which outputs cannot follow the inputs, where the graph makes that plain.
+fn follow(
+    report: &mut Report,
+    folder: &Path,
+    graph: &MetaGraphDef,
+    name: &str,
+    signature: &SignatureDef,
+) {
+    let named = |infos: &'_ HashMap<String, TensorInfo>| {
+        let mut names: Vec<(String, Option<String>)> = infos
+            .iter()
+            .map(|(name, info)| (name.clone(), tensor_name(info).map(str::to_owned)))
+            .collect();
+        names.sort();
+        names
+    };
+    let (inputs, outputs) = (named(&signature.inputs), named(&signature.outputs));
+    let tensors = |named: &[(String, Option<String>)]| -> Option<Vec<String>> {
+        named.iter().map(|(_, tensor)| tensor.clone()).collect()
+    };
+    let (Some(from), Some(to)) = (tensors(&inputs), tensors(&outputs)) else {
+        return;
+    };
+    if from.is_empty() || to.is_empty() {
+        return;
+    }
+    fn refs(names: &[String]) -> Vec<&str> {
+        names.iter().map(String::as_str).collect()
+    }
+    let flow = graph.graph_def.as_ref().and_then(Flow::new);
+    let Some(follows) = flow.and_then(|flow| flow.follows(&refs(&from), &refs(&to))) else {
+        return;
+    };
+    for ((output, _), follows) in outputs.iter().zip(&follows) {
+        if !follows.contains(&true) {
+            let message = format!(
+                "signature \"{name}\": the output \"{output}\" is computed without any of its inputs, so it is the same for all"
+            );
+            report.problem("output-ignores-inputs", folder, message);
+        }
+    }
+    // Where no output follows any input, that is said already.
+    if !follows.iter().flatten().any(|follows| *follows) {
+        return;
+    }
+    for (i, (input, _)) in inputs.iter().enumerate() {
+        if !follows.iter().any(|follows| follows[i]) {
+            let message =
+                format!("signature \"{name}\": no output is computed from the input \"{input}\"");
+            report.warning("input-unused", folder, message);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+use super::*;
+use std::fs::{create_dir, create_dir_all, write};
+
+/// Rules found in a file of that text, with line and column.
+fn rules(text: &str) -> Vec<(&'static str, usize, usize)> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    write(&path, text).unwrap();
+    let report = examine(&path).unwrap();
+    let place = |at: Option<At>| at.map_or((0, 0), |at| (at.line, at.column));
+    report
+        .findings
+        .iter()
+        .map(|note| (note.rule, place(note.at).0, place(note.at).1))
+        .collect()
+}
+
+/// A models.config of one model at `base`, with `more`.
+fn config(base: &str, more: &str) -> String {
+    format!(
+        "model_config_list {{ config {{\nname: \"m\"\nbase_path: \"{base}\"\nmodel_platform: \"tensorflow\"\n{more}\n}} }}"
+    )
+}
+
+fn versions(names: &[&str]) -> tempfile::TempDir {
+    let base = tempfile::tempdir().unwrap();
+    for name in names {
+        create_dir(base.path().join(name)).unwrap();
+    }
+    base
+}
+
+#[test]
+fn a_sound_models_config_is_clean() {
+    let base = versions(&["1", "2"]);
+    let text = config(
+        base.path().to_str().unwrap(),
+        "model_version_policy { latest { num_versions: 2 } } version_labels { key: \"a\" value: 1 }",
+    );
+    assert_eq!(rules(&text), []);
+    assert_eq!(rules(&config("s3://bucket/m", "")), []);
+}
+
+#[test]
+fn what_people_write_is_found_where_it_stands() {
+    let base = versions(&["1", "2"]);
+    let base = base.path().to_str().unwrap();
+    for (base, more, found) in [
+        (base, "version_policy { all {} }", vec![("syntax", 5, 1)]),
+        (
+            base,
+            "model_version_policy { specific { versions: 1 } }",
+            vec![("pinned-version", 5, 35)],
+        ),
+        (
+            base,
+            "model_version_policy { specific { versions: 7 } }",
+            vec![("pinned-version", 5, 35), ("version-absent", 5, 35)],
+        ),
+        (
+            base,
+            "version_labels { key: 'a' value: 9 }",
+            vec![("label", 5, 1)],
+        ),
+        (
+            base,
+            "version_labels { key: 'a' value: 1 }",
+            vec![("label", 5, 1)],
+        ),
+        (base, "\nlogging_config { }", vec![("logging-config", 6, 1)]),
+        (
+            base,
+            "model_type: TENSORFLOW",
+            vec![("model-platform", 4, 1)],
+        ),
+        ("models/m", "", vec![("base-path", 3, 1)]),
+        ("/no/such/folder", "", vec![("base-path", 3, 1)]),
+        ("", "", vec![("base-path", 3, 1)]),
+    ] {
+        assert_eq!(rules(&config(base, more)), found, "{base} {more}");
+    }
+    let twice = config(base, "} config { name: 'm' base_path: 's3://b/m'");
+    assert_eq!(
+        rules(&twice),
+        [("name-twice", 5, 12), ("model-platform", 5, 3)]
+    );
+    assert_eq!(
+        rules("custom_model_config { }"),
+        [("custom-model-config", 1, 1)]
+    );
+    assert_eq!(rules("model_config_list { }"), [("no-model", 1, 1)]);
+}
+
+#[test]
+fn a_skipped_folder_and_a_version_folder_as_base_path_are_told() {
+    let base = versions(&["1", "v2"]);
+    let text = config(base.path().to_str().unwrap(), "");
+    assert_eq!(rules(&text), [("version-skipped", 3, 1)]);
+    write(base.path().join("1/saved_model.pb"), b"").unwrap();
+    let text = config(base.path().join("1").to_str().unwrap(), "");
+    assert_eq!(rules(&text), [("base-path", 3, 1)]);
+}
+
+#[test]
+fn other_forms_are_named() {
+    let said = |text: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        write(&path, text).unwrap();
+        examine(&path).unwrap().findings[0].message.clone()
+    };
+    assert!(said("model_config_list:\n  - config:\n      name: digits\n").contains("YAML"));
+    assert!(said("models:\n- name: digits\n").contains("YAML"));
+    assert!(said("{\"model_config_list\": []}").contains("JSON"));
+    assert!(said("\u{1}\u{2}").contains("no models.config"));
+}
+
+#[test]
+fn random_bytes_are_said_to_be_nothing_that_is_known() {
+    let mut rng = fastrand::Rng::with_seed(3);
+    let folder = tempfile::tempdir().unwrap();
+    for length in [1, 2, 16, 1000, 100_000] {
+        let bytes: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(length).collect();
+        for name in ["file", "saved_model.pb"] {
+            let path = folder.path().join(name);
+            write(&path, &bytes).unwrap();
+            let report = examine(&path).unwrap();
+            assert!(report.has(Level::Problem), "{length}");
+        }
+    }
+}
+
+#[test]
+fn our_own_file_is_read_strictly() {
+    assert_eq!(rules("listen = \"127.0.0.1:8500\"\n"), []);
+    assert_eq!(rules("# ours\nlistne = 1\n"), [("configuration", 2, 1)]);
+    assert_eq!(
+        rules("queue = 7\n window = \"soon\"\n"),
+        [("configuration", 2, 2)]
+    );
+    assert_eq!(rules("window = \n"), [("configuration", 1, 10)]);
+}
+
+#[test]
+fn folders_of_versions() {
+    let base = versions(&["1", "01", "v2", ".git"]);
+    write(base.path().join("README"), b"x").unwrap();
+    let found = |path: &Path| -> Vec<_> {
+        let report = examine(path).unwrap();
+        report.findings.iter().map(|note| note.rule).collect()
+    };
+    assert_eq!(
+        found(base.path()),
+        ["version-twice", "version-skipped", "incomplete"]
+    );
+    assert_eq!(found(versions(&[]).path()), ["no-version"]);
+    let version = base.path().join("7");
+    create_dir_all(version.join("variables")).unwrap();
+    write(version.join("saved_model.pb"), b"\x12\x7f").unwrap();
+    write(version.join("variables/variables.index"), b"x").unwrap();
+    assert_eq!(found(&version), ["incomplete", "unreadable"]);
+    write(version.join("saved_model.pb"), b"").unwrap();
+    assert_eq!(found(&version)[..1], ["incomplete"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn symbolic_links_in_a_circle_come_to_an_end() {
+    use std::os::unix::fs::symlink;
+    let base = tempfile::tempdir().unwrap();
+    symlink(base.path().join("1"), base.path().join("1")).unwrap();
+    symlink(base.path(), base.path().join("2")).unwrap();
+    let report = examine(base.path()).unwrap();
+    assert!(report.findings.iter().any(|note| note.rule == "unreadable"));
+    assert!(examine(&base.path().join("1")).is_err());
+}
+
+#[test]
+fn what_is_not_there_is_an_error() {
+    assert!(examine(Path::new("/no/such/path")).is_err());
+    assert!(examine(Path::new("/dev/null")).is_err());
+}

@@ -1,0 +1,74 @@
+//! One version folder: its parts by names and sizes, and its graph.
+
+use super::{Report, saved_model};
+use crate::saved_model::{Unread, read, shard_sizes};
+use crate::truth::folder::missing_parts;
+use std::fs;
+use std::path::Path;
+
+pub(super) fn check(report: &mut Report, folder: &Path) {
+    match missing_parts(folder) {
+        Err(error) => {
+            report.problem("unreadable", folder, format!("cannot be read: {error}"));
+            return;
+        }
+        Ok(missing) => {
+            for words in missing {
+                report.problem("incomplete", folder, words);
+            }
+        }
+    }
+    sizes(report, folder);
+    let graph = folder.join("saved_model.pb");
+    if !graph.exists() {
+        if folder.join("saved_model.pbtxt").exists() {
+            report.warning(
+                "unread",
+                folder,
+                "saved_model.pbtxt is text, and is not looked into",
+            );
+        }
+        return;
+    }
+    match read(&graph) {
+        Ok(model) => saved_model::check(report, folder, &model),
+        Err(unread @ Unread::TooLarge(_)) => {
+            report.warning(
+                "unread",
+                &graph,
+                format!("{unread}; its signatures are not looked at"),
+            );
+        }
+        Err(Unread::Malformed { of: 0, .. }) => {}
+        Err(unread) => report.problem("unreadable", &graph, unread.to_string()),
+    }
+}
+
+/// A data file that ends before the variables do: a copy that was cut off.
+fn sizes(report: &mut Report, folder: &Path) {
+    let variables = folder.join("variables");
+    let Some(needed) = shard_sizes(&variables.join("variables.index")) else {
+        return;
+    };
+    let Ok(entries) = fs::read_dir(&variables) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let shard = name
+            .strip_prefix("variables.data-")
+            .and_then(|rest| rest.split_once("-of-"));
+        let Some(shard) = shard.and_then(|(shard, _)| shard.parse::<u64>().ok()) else {
+            continue;
+        };
+        let (needs, has) = (
+            needed.get(&shard).copied().unwrap_or(0),
+            entry.metadata().map_or(0, |found| found.len()),
+        );
+        // A file of no bytes is told of already.
+        if has < needs && has > 0 {
+            let message = format!("has {has} bytes, and its index needs {needs}: it was cut off");
+            report.problem("incomplete", &entry.path(), message);
+        }
+    }
+}
