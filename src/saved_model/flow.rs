@@ -1,7 +1,8 @@
 //! Which outputs of a graph follow its inputs.
 //!
-//! An input taints what is computed from it, through calls of functions, control edges, and
-//! variables or tables that are written with it. An output without taint cannot follow the input.
+//! An input taints what is computed from it, through calls of functions, and variables or tables
+//! that are written with it. An output without taint cannot follow the input. Control edges order
+//! what runs and carry no values, except between switches, which decide whether it runs at all.
 //! Where that is not plain, everything is tainted: nothing is said then.
 
 use crate::proto::tensorflow::{DataType, FunctionDef, GraphDef, NodeDef};
@@ -22,6 +23,9 @@ const READERS: [&str; 5] = [
     "LookupTableFindV2",
 ];
 
+/// What decides by a value which nodes run: then control edges tell of that value.
+const SWITCHES: [&str; 4] = ["Switch", "RefSwitch", "Merge", "RefMerge"];
+
 /// A graph whose outputs are asked about.
 #[derive(Debug)]
 pub struct Flow<'a> {
@@ -35,6 +39,7 @@ struct Body<'a> {
     nodes: Vec<Node<'a>>,
     by_name: HashMap<&'a str, usize>,
     readers: Vec<Vec<usize>>,
+    arguments: usize,
 }
 
 #[derive(Debug)]
@@ -46,6 +51,8 @@ struct Node<'a> {
     control: Vec<usize>,
     /// A variable, a table, or an argument that may be one: something that can be written.
     store: bool,
+    /// Stores of the same name are one.
+    shared_name: &'a [u8],
 }
 
 /// What is tainted in a body.
@@ -145,9 +152,16 @@ impl<'a> Flow<'a> {
                 }
                 taint.nodes[reader] = true;
                 for ((from, _), written) in node.data.iter().zip(written) {
-                    if written && body.nodes[*from].store && !taint.nodes[*from] {
-                        taint.nodes[*from] = true;
-                        changed.push(*from);
+                    if !written || !body.nodes[*from].store || taint.nodes[*from] {
+                        continue;
+                    }
+                    // A store that the function makes for itself may be kept under its name.
+                    if depth > 0 && *from >= body.arguments {
+                        return None;
+                    }
+                    for store in body.same_store(*from) {
+                        taint.nodes[store] = true;
+                        changed.push(store);
                     }
                 }
                 if news {
@@ -193,7 +207,10 @@ impl<'a> Flow<'a> {
 
 impl<'a> Body<'a> {
     fn new(arguments: &[(&'a str, DataType)], nodes: &'a [NodeDef]) -> Option<Self> {
-        let mut body = Body::default();
+        let mut body = Body {
+            arguments: arguments.len(),
+            ..Body::default()
+        };
         for (name, dtype) in arguments {
             body.by_name.insert(name, body.nodes.len());
             body.nodes.push(Node {
@@ -202,6 +219,7 @@ impl<'a> Body<'a> {
                 data: Vec::new(),
                 control: Vec::new(),
                 store: matches!(dtype, DataType::DtResource | DataType::DtVariant),
+                shared_name: &[],
             });
         }
         for node in nodes {
@@ -217,12 +235,19 @@ impl<'a> Body<'a> {
                 data: Vec::new(),
                 control: Vec::new(),
                 store: node.input.is_empty() && node.op != "Const",
+                shared_name: node.attr.get("shared_name").map_or(&[], |attr| &attr.s),
             });
         }
         body.readers = vec![Vec::new(); body.nodes.len()];
+        let switches = nodes
+            .iter()
+            .any(|node| SWITCHES.contains(&node.op.as_str()));
         for (at, node) in (arguments.len()..).zip(nodes) {
             for input in &node.input {
                 let from = if let Some(name) = input.strip_prefix('^') {
+                    if !switches {
+                        continue;
+                    }
                     let from = *body.by_name.get(name)?;
                     body.nodes[at].control.push(from);
                     from
@@ -235,6 +260,16 @@ impl<'a> Body<'a> {
             }
         }
         Some(body)
+    }
+
+    /// The store itself and those of its name.
+    fn same_store(&self, store: usize) -> Vec<usize> {
+        let name = self.nodes[store].shared_name;
+        let same = |at: &usize| {
+            let node = &self.nodes[*at];
+            *at == store || node.store && !name.is_empty() && node.shared_name == name
+        };
+        (0..self.nodes.len()).filter(same).collect()
     }
 
     /// `node:2` and, within a function, `node:output:2`.

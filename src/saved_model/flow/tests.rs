@@ -17,7 +17,13 @@ fn call(line: &str, function: &str) -> NodeDef {
         name: function.to_owned(),
     });
     NodeDef {
-        attr: HashMap::from([("f".to_owned(), AttrValue { func })]),
+        attr: HashMap::from([(
+            "f".to_owned(),
+            AttrValue {
+                func,
+                ..AttrValue::default()
+            },
+        )]),
         ..node(line)
     }
 }
@@ -59,23 +65,32 @@ fn follows(nodes: Vec<NodeDef>, functions: Vec<FunctionDef>, output: &str) -> Op
 }
 
 #[test]
-fn outputs_follow_along_data_and_control() {
-    let graph = || {
-        [
-            "x Placeholder",
-            "w Const",
-            "y MatMul x w:0",
-            "c Const",
-            "z Add c w",
-            "late Identity c ^y",
-        ]
-        .map(node)
-        .to_vec()
-    };
+fn outputs_follow_along_data_and_between_switches_along_control() {
+    let plain = [
+        "x Placeholder",
+        "w Const",
+        "y MatMul x w:0",
+        "c Const",
+        "z Add c w",
+        "late Identity c ^y",
+    ];
+    let graph = || plain.map(node).to_vec();
     assert_eq!(follows(graph(), vec![], "y:0"), Some(true));
-    assert_eq!(follows(graph(), vec![], "late:0"), Some(true));
     assert_eq!(follows(graph(), vec![], "z:0"), Some(false));
+    assert_eq!(follows(graph(), vec![], "late:0"), Some(false));
     assert_eq!(follows(graph(), vec![], "nothing:0"), None);
+    let mut switched = graph();
+    switched.extend(
+        [
+            "s Switch c x",
+            "on Identity s:1",
+            "d Const ^on",
+            "m Merge d s:0",
+        ]
+        .map(node),
+    );
+    assert_eq!(follows(switched.clone(), vec![], "d:0"), Some(true));
+    assert_eq!(follows(switched, vec![], "m:0"), Some(true));
 }
 
 #[test]
@@ -131,6 +146,28 @@ fn what_is_written_to_a_variable_comes_out_of_it_again() {
     within.push(call("w StatefulPartitionedCall x v", "f"));
     assert_eq!(follows(within, writes(), "y:0"), Some(true));
     assert_eq!(follows(read.map(node).to_vec(), vec![], "y:0"), Some(false));
+}
+
+#[test]
+fn stores_of_one_name_are_one() {
+    let named = |line: &str| {
+        let attr = AttrValue {
+            s: b"v".to_vec(),
+            ..AttrValue::default()
+        };
+        NodeDef {
+            attr: HashMap::from([("shared_name".to_owned(), attr)]),
+            ..node(line)
+        }
+    };
+    let graph = vec![
+        node("x Placeholder"),
+        named("v VarHandleOp"),
+        named("u VarHandleOp"),
+        node("w AssignVariableOp v x"),
+        node("y ReadVariableOp u"),
+    ];
+    assert_eq!(follows(graph, vec![], "y:0"), Some(true));
 }
 
 #[test]
