@@ -276,7 +276,9 @@ impl<'a> Body<'a> {
     fn place(&self, tensor: &str) -> Option<(usize, usize)> {
         let mut parts = tensor.split(':');
         let node = *self.by_name.get(parts.next()?)?;
-        let output = parts.next_back().map_or(Some(0), |index| index.parse().ok());
+        let output = parts
+            .next_back()
+            .map_or(Some(0), |index| index.parse().ok());
         Some((node, output?))
     }
 }
