@@ -141,34 +141,42 @@ struct Worker {
 impl Worker {
     fn run(mut self, queue: &Receiver<Message>) {
         while let Some(next) = next(queue) {
-            match next {
-                Message::Call(record) => {
-                    self.metrics.queue.decrement(1.0);
-                    // A panic costs the series its memory, and nobody a call.
-                    if catch_unwind(AssertUnwindSafe(|| self.observe(*record))).is_err() {
-                        self.metrics.panics.increment(1);
-                        self.skip(Skip::Panic);
-                        self.analyzer.forget_last();
-                    }
-                    self.metrics.series.set(self.analyzer.series_count() as f64);
+            let is_call = matches!(next, Message::Call(_));
+            // A panic costs the series its memory, and nobody a call. An answer that was to be
+            // given is dropped, which whoever waits for it sees.
+            if catch_unwind(AssertUnwindSafe(|| self.take(next))).is_err() {
+                self.metrics.panics.increment(1);
+                if is_call {
+                    self.skip(Skip::Panic);
+                    self.analyzer.forget_last();
                 }
-                Message::Report(answer) => {
-                    let _ = answer.send(self.analyzer.report(now_nanos()));
-                }
-                Message::Scrape(answer) => {
-                    let now = now_nanos();
-                    // Before the report, so that both have the same series.
-                    let traffic = self.analyzer.traffic(now);
-                    let _ = answer.send((self.analyzer.report(now), traffic));
-                }
-                Message::Reset(chosen, answer) => {
-                    let _ = answer.send(self.reset(&chosen));
-                }
-                Message::Flush(answer) => {
-                    let keys: Vec<SeriesKey> = self.analyzer.keys().cloned().collect();
-                    self.save(&keys);
-                    let _ = answer.send(());
-                }
+            }
+        }
+    }
+
+    fn take(&mut self, next: Message) {
+        match next {
+            Message::Call(record) => {
+                self.metrics.queue.decrement(1.0);
+                self.observe(*record);
+                self.metrics.series.set(self.analyzer.series_count() as f64);
+            }
+            Message::Report(answer) => {
+                let _ = answer.send(self.analyzer.report(now_nanos()));
+            }
+            Message::Scrape(answer) => {
+                let now = now_nanos();
+                // Before the report, so that both have the same series.
+                let traffic = self.analyzer.traffic(now);
+                let _ = answer.send((self.analyzer.report(now), traffic));
+            }
+            Message::Reset(chosen, answer) => {
+                let _ = answer.send(self.reset(&chosen));
+            }
+            Message::Flush(answer) => {
+                let keys: Vec<SeriesKey> = self.analyzer.keys().cloned().collect();
+                self.save(&keys);
+                let _ = answer.send(());
             }
         }
     }

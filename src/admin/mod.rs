@@ -17,9 +17,9 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -33,6 +33,10 @@ const AT_ONCE: usize = 8;
 const LONGEST: Duration = Duration::from_secs(30);
 /// How long a client may take to send its request.
 const HEADERS: Duration = Duration::from_secs(5);
+/// How long the analyzer is waited for: less than a scraper waits.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Connections at once; the others wait to be accepted.
+const CONNECTIONS: usize = 128;
 /// Pause after an error on accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -67,14 +71,25 @@ pub struct State {
 /// Serves until the future is dropped.
 pub async fn serve(listener: Listener, state: State) {
     let turns = Arc::new(Semaphore::new(AT_ONCE));
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut failing = false;
     loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
         match listener.accept().await {
             Ok(accepted) => {
+                failing = false;
                 let connection = connection(accepted.stream, state.clone(), Arc::clone(&turns));
-                tokio::spawn(tokio::time::timeout(LONGEST, connection));
+                tokio::spawn(async move {
+                    let _ = tokio::time::timeout(LONGEST, connection).await;
+                    drop(place);
+                });
             }
             Err(error) => {
-                tracing::warn!(%error, "admin: a connection could not be accepted");
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::warn!(%error, "admin: connections cannot be accepted; it is tried again");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -89,9 +104,9 @@ async fn connection(stream: Stream, state: State, turns: Arc<Semaphore>) {
             Ok::<_, Infallible>(answer(&request, &state).await)
         }
     });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // HTTP/1 alone: nobody scrapes otherwise, and there is less to bound.
+    let mut builder = http1::Builder::new();
     builder
-        .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS)
         .max_buf_size(16 << 10);
@@ -131,9 +146,14 @@ async fn answer(request: &Request<Incoming>, state: &State) -> Response<Full<Byt
     }
 }
 
+/// What the analyzer answers, if it does while it is waited for.
+async fn soon<T>(answer: impl Future<Output = Option<T>>) -> Option<T> {
+    tokio::time::timeout(PATIENCE, answer).await.ok().flatten()
+}
+
 async fn with_report(path: &str, state: &State) -> Response<Full<Bytes>> {
     if path == "/metrics" {
-        let scraped = state.observer.scrape().await;
+        let scraped = soon(state.observer.scrape()).await;
         // Counters are worth having even while the analyzer is behind.
         let mut text = state.metrics.render();
         if let Some((report, traffic)) = &scraped {
@@ -141,7 +161,7 @@ async fn with_report(path: &str, state: &State) -> Response<Full<Bytes>> {
         }
         return body("text/plain; version=0.0.4; charset=utf-8", text);
     }
-    let report = state.observer.report().await;
+    let report = soon(state.observer.report()).await;
     let Some(report) = report else {
         return plain(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -4,10 +4,15 @@ use super::runtime;
 use crate::app;
 use crate::config::{Config, Raw};
 use crate::error::Error;
-use std::io::Write;
+use crate::telemetry;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
+
+/// Most lines that wait to be written.
+const LOG_LINES: usize = 1_000;
 
 /// Forward every call to TensorFlow Serving, and watch Predict replies
 #[derive(Debug, clap::Args)]
@@ -21,7 +26,9 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> Result<ExitCode, Error> {
     let config = Config::load(args.raw)?;
-    log(&config);
+    // Writes what is left of the log when it is dropped.
+    let _log = log(&config);
+    telemetry::say_panics_once();
     runtime()?.block_on(async {
         // Before binding, so that a signal during the start is not lost.
         let mut terminate = stop(SignalKind::terminate())?;
@@ -49,15 +56,22 @@ fn stop(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Error> {
     signal(kind).map_err(|error| Error::Internal(format!("signals: {error}")))
 }
 
-fn log(config: &Config) {
+/// Lines are written by a thread of their own and dropped where nobody reads them: a terminal that
+/// stands still, or a full pipe, must not hold up a call.
+fn log(config: &Config) -> WorkerGuard {
     let filter = EnvFilter::try_new(&config.log_level).unwrap_or_default();
+    let (writer, guard) = NonBlockingBuilder::default()
+        .buffered_lines_limit(LOG_LINES)
+        .finish(std::io::stderr());
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(writer);
     // A second subscriber in one process is refused, and the first goes on.
     let _ = if config.log_json {
         builder.json().try_init()
     } else {
         builder.try_init()
     };
+    guard
 }

@@ -4,9 +4,9 @@
 //! the message.
 
 use crate::skip::Skip;
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use flate2::read::{GzDecoder, ZlibDecoder};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 
 const PREFIX: usize = 5;
 
@@ -33,14 +33,14 @@ pub fn message(chunks: &[Bytes], encoding: Option<&str>, limit: usize) -> Result
     }
     match prefix[0] {
         0 if declared > limit => Err(Skip::TooLarge),
-        0 => Ok(join(chunks, total)),
-        1 => inflate(&join(chunks, total), encoding, limit),
+        0 => join(chunks, total),
+        1 => inflate(&join(chunks, total)?, encoding, limit),
         _ => Err(Skip::Framing),
     }
 }
 
 /// Everything behind the prefix as one slice.
-fn join(chunks: &[Bytes], total: usize) -> Bytes {
+fn join(chunks: &[Bytes], total: usize) -> Result<Bytes, Skip> {
     let mut rest = PREFIX;
     let mut left = chunks;
     while let [first, more @ ..] = left
@@ -50,19 +50,23 @@ fn join(chunks: &[Bytes], total: usize) -> Bytes {
         rest -= first.len();
         left = more;
     }
-    match left {
+    Ok(match left {
         [] => Bytes::new(),
         [only] => only.slice(rest.min(only.len())..),
         [first, more @ ..] => {
-            // The bytes are there already: this is not a declared length.
-            let mut joined = BytesMut::with_capacity(total - PREFIX);
+            // The bytes are there already: this is not a declared length. Refused, it costs an
+            // observation and not the process.
+            let mut joined = Vec::new();
+            joined
+                .try_reserve_exact(total - PREFIX)
+                .map_err(|_| Skip::MemoryFull)?;
             joined.extend_from_slice(&first[rest..]);
             for chunk in more {
                 joined.extend_from_slice(chunk);
             }
-            joined.freeze()
+            joined.into()
         }
-    }
+    })
 }
 
 fn inflate(payload: &Bytes, encoding: Option<&str>, limit: usize) -> Result<Bytes, Skip> {
@@ -79,7 +83,10 @@ fn read_bounded(reader: impl Read, limit: usize) -> Result<Bytes, Skip> {
     reader
         .take(bound)
         .read_to_end(&mut inflated)
-        .map_err(|_| Skip::Compression)?;
+        .map_err(|error| match error.kind() {
+            ErrorKind::OutOfMemory => Skip::MemoryFull,
+            _ => Skip::Compression,
+        })?;
     if inflated.len() > limit {
         return Err(Skip::InflatedTooLarge);
     }

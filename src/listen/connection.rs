@@ -24,6 +24,9 @@ const MAX_STREAMS: u32 = 10_000;
 /// Streams that a client may reset before they were looked at: a burst of cancels is fine, a
 /// flood is not.
 const MAX_EARLY_RESETS: usize = 200;
+/// Streams that were reset here and are remembered for a second: an early reply is no mistake of
+/// a client whose body was on its way.
+const MAX_REMEMBERED: usize = 4_096;
 /// Streams that may be reset by their own mistakes before the connection is closed.
 const MAX_MISTAKES: usize = 1024;
 
@@ -108,12 +111,16 @@ async fn greet(stream: Stream, settings: &Settings) -> Result<Connection, Option
         .max_send_buffer_size(sizes::SEND_BUFFER)
         .data_frame_budget(sizes::DATA_FRAME_BUDGET)
         .max_concurrent_streams(MAX_STREAMS)
-        .max_concurrent_reset_streams(sizes::RESETS_REMEMBERED)
+        .max_concurrent_reset_streams(MAX_REMEMBERED)
         .max_pending_accept_reset_streams(MAX_EARLY_RESETS)
         .max_local_error_reset_streams(Some(MAX_MISTAKES))
         .handshake(stream);
     handshake.await.map_err(|error| {
+        let late = error
+            .get_io()
+            .is_some_and(|io| io.kind() == ErrorKind::TimedOut);
         let cut = match first.get() {
+            _ if late => Cut::Silent,
             None => return None,
             Some(&TLS) => Cut::TlsOnPlain,
             Some(_) => Cut::NotHttp2,

@@ -113,8 +113,11 @@ impl CaptureWriter {
                 Ok(bytes)
             }
             Err(error) => {
-                // What was written of it is a torn tail: nothing may follow in this file.
-                self.file = None;
+                // What was written of it is a torn tail. Where it cannot be cut off, nothing may
+                // follow in this file; where it can, a full disk does not leave a file a call.
+                if file.set_len(self.written).is_err() {
+                    self.file = None;
+                }
                 Err(error)
             }
         }

@@ -6,6 +6,7 @@ use crate::stack::Peer;
 use bytes::Bytes;
 use http::{HeaderMap, request};
 use http_body::{Body, Frame, SizeHint};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -80,7 +81,7 @@ impl Drop for Recording {
             Some(peer) => (peer.connection, peer.address.to_string()),
             None => (0, String::new()),
         };
-        self.tap.sink.record(Record {
+        let record = Record {
             start_unix_nanos: self.start_unix_nanos,
             duration_nanos: i64::try_from(self.started.elapsed().as_nanos()).unwrap_or(i64::MAX),
             path: PREDICT.to_owned(),
@@ -91,7 +92,9 @@ impl Drop for Recording {
             response: std::mem::take(&mut self.response),
             grpc_status: self.grpc_status,
             complete: self.complete,
-        });
+        };
+        // On the forwarding path, and perhaps while it unwinds already: a panic must end here.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.tap.sink.record(record)));
     }
 }
 

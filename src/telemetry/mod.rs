@@ -3,12 +3,14 @@
 mod admission;
 mod cut;
 mod exposition;
+mod panic;
 mod table;
 mod text;
 
 pub use admission::{ADMISSION, Admission, Reviewing, Unanswered, Verdict};
 pub use cut::{Cut, Cuts, certificates_changed};
 pub use exposition::series_metrics;
+pub use panic::say_panics_once;
 pub use table::{ALL, Kind, Metric};
 
 use crate::error::Error;
@@ -16,6 +18,7 @@ use crate::report::{Category, State, Transition};
 use crate::skip::Skip;
 use metrics::{Counter, Gauge, Histogram, Unit, counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -136,6 +139,7 @@ impl Default for Forwarding {
 /// Handles of the observing side, resolved once.
 pub struct Observing {
     skipped: [Counter; Skip::ALL.len()],
+    said: [AtomicBool; Skip::ALL.len()],
     /// Predict calls read.
     pub calls: Counter,
     /// Rows read.
@@ -164,6 +168,7 @@ impl Observing {
     pub fn new() -> Self {
         Observing {
             skipped: Skip::ALL.map(|reason| counter!(table::SKIPPED, "reason" => reason.as_str())),
+            said: Default::default(),
             calls: counter!(table::OBSERVED_CALLS),
             rows: counter!(table::OBSERVED_ROWS),
             non_finite: counter!(table::NON_FINITE),
@@ -177,9 +182,19 @@ impl Observing {
         }
     }
 
-    /// Counts a call that was forwarded and not observed.
+    /// Counts a call that was forwarded and not observed. Where that is trouble of Flatline's own,
+    /// it is said, once.
     pub fn skip(&self, reason: Skip) {
         self.skipped[reason as usize].increment(1);
+        let own = matches!(reason, Skip::QueueFull | Skip::MemoryFull | Skip::Panic);
+        let said = &self.said[reason as usize];
+        if own && !said.load(Ordering::Relaxed) && !said.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                %reason,
+                more = "counted in flatline_skipped_total and not said again",
+                "a call was forwarded and not observed"
+            );
+        }
     }
 }
 

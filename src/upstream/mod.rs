@@ -36,8 +36,8 @@ pub mod sizes {
     pub const HEADERS: u32 = 128 << 10;
     /// What h2 may buffer to send on one stream.
     pub const SEND_BUFFER: usize = 256 << 10;
-    /// Streams that were reset here and are remembered for a second, because the other side may
-    /// not know yet.
+    /// Streams that were cancelled and are remembered for a second, because the upstream may not
+    /// know yet.
     pub const RESETS_REMEMBERED: usize = 1_000;
     /// Bytes of small DATA frames before h2 takes a peer for an attacker.
     pub const DATA_FRAME_BUDGET: usize = 4 << 20;

@@ -1,6 +1,7 @@
 //! Flatline between a raw HTTP/2 client and a raw HTTP/2 server, over real sockets.
 
 mod failures;
+mod faulty;
 mod observation;
 mod parts;
 mod transparency;

@@ -12,14 +12,14 @@ use http::HeaderValue;
 use prost::Message;
 use std::collections::BTreeMap;
 
-fn framed(flag: u8, message: &[u8]) -> Bytes {
+pub(super) fn framed(flag: u8, message: &[u8]) -> Bytes {
     let mut body = vec![flag];
     body.extend((message.len() as u32).to_be_bytes());
     body.extend(message);
     body.into()
 }
 
-fn spec(version: Option<i64>) -> Option<ModelSpec> {
+pub(super) fn spec(version: Option<i64>) -> Option<ModelSpec> {
     let version_choice = version.map(model_spec::VersionChoice::Version);
     Some(ModelSpec {
         name: "m".to_owned(),
@@ -28,7 +28,7 @@ fn spec(version: Option<i64>) -> Option<ModelSpec> {
     })
 }
 
-fn floats(dims: &[i64]) -> TensorProto {
+pub(super) fn floats(dims: &[i64]) -> TensorProto {
     let dim = dims
         .iter()
         .map(|&size| Dim {
@@ -47,7 +47,7 @@ fn floats(dims: &[i64]) -> TensorProto {
     }
 }
 
-fn request(tensor: TensorProto) -> Vec<u8> {
+pub(super) fn request(tensor: TensorProto) -> Vec<u8> {
     PredictRequest {
         model_spec: spec(None),
         inputs: [("x".to_owned(), tensor)].into(),
@@ -56,7 +56,7 @@ fn request(tensor: TensorProto) -> Vec<u8> {
     .encode_to_vec()
 }
 
-fn response() -> Bytes {
+pub(super) fn response() -> Bytes {
     let message = PredictResponse {
         model_spec: spec(Some(3)),
         outputs: [("y".to_owned(), floats(&[1, 1]))].into(),

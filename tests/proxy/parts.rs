@@ -96,7 +96,11 @@ pub(super) async fn proxy(port: u16) -> Running {
 
 /// A client connection to the proxy.
 pub(super) async fn connect(running: &Running) -> SendRequest<Bytes> {
-    let stream = TcpStream::connect(running.listen.to_string())
+    connect_to(&running.listen.to_string()).await
+}
+
+pub(super) async fn connect_to(address: &str) -> SendRequest<Bytes> {
+    let stream = TcpStream::connect(address)
         .await
         .expect("the proxy listens");
     stream.set_nodelay(true).expect("no delay");
