@@ -31,6 +31,8 @@ table inet flatline {{
 RULES
   exit 0
 fi
+# The root is read-only, and the lock needs no place that lasts.
+export XTABLES_LOCKFILE="${{XTABLES_LOCKFILE:-/dev/shm/xtables.lock}}"
 for run in iptables ip6tables; do
   if [ "$run" = ip6tables ] && ! ip6tables -w -t nat -L -n >/dev/null 2>&1; then continue; fi
   $run -w -t nat -N FLATLINE_IN 2>/dev/null || $run -w -t nat -F FLATLINE_IN

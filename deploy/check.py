@@ -1,0 +1,193 @@
+"""What deploy/check asks of chart, manifests, policy and injection: check.py WORK BINARY PORT."""
+
+import base64
+import json
+import pathlib
+import ssl
+import subprocess
+import sys
+import urllib.request
+
+import celpy
+import jsonpatch
+import kubernetes_validate
+import yaml
+
+WORK = pathlib.Path(sys.argv[1])
+BINARY, PORT = sys.argv[2:]
+REVIEWS = sorted(pathlib.Path("tests/data/kubernetes/reviews").glob("*.json"))
+VERSIONS = ("1.29", "1.34", "1.37")
+# Validated by deploy/operator.mjs, and by nobody.
+ELSEWHERE = ("monitoring.coreos.com/", "cert-manager.io/")
+NEWER = ("MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding")
+
+
+def validate(thing, versions=VERSIONS):
+    for version in versions:
+        kubernetes_validate.validate(thing, version, strict=True)
+
+
+def documents(name):
+    return [thing for thing in yaml.safe_load_all((WORK / f"{name}.yaml").read_text()) if thing]
+
+
+def leaves(value, path=()):
+    # An empty map or list is a leaf: what stands in it is the installation's own.
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from leaves(inner, (*path, key))
+    else:
+        yield path, value
+
+
+def at(value, path):
+    for key in path:
+        value = value[key]
+    return value
+
+
+def every_value_is_turned():
+    default = yaml.safe_load(pathlib.Path("deploy/helm/flatline/values.yaml").read_text())
+    turned = yaml.safe_load(pathlib.Path("deploy/helm/values/all.yaml").read_text())
+    for path, value in leaves(default):
+        assert at(turned, path) != value, f"values/all.yaml leaves {'.'.join(path)} as it is"
+
+
+def schemas():
+    for name in ("default", "all", "monitored", "cert-manager", "static", "policy"):
+        kinds = []
+        for thing in documents(name):
+            kinds.append(thing["kind"])
+            if thing["apiVersion"].startswith(ELSEWHERE):
+                continue
+            validate(thing, VERSIONS[-1:] if thing["kind"] in NEWER else VERSIONS)
+        print(f"{name}: {len(kinds)} objects")
+    # The schemas refuse a field that nobody knows.
+    try:
+        validate({**documents("static")[0], "unknown": 1})
+    except kubernetes_validate.ValidationError:
+        return
+    raise AssertionError("strict validation refuses nothing")
+
+
+def chart():
+    things = {(t["kind"], t["metadata"]["name"]): t for t in documents("default")}
+    kinds = {kind for kind, _ in things}
+    for kind in ("Deployment", "PodDisruptionBudget", "NetworkPolicy", "ServiceAccount", "Role", "ClusterRole"):
+        assert kind in kinds, kind
+    assert not {"PodMonitor", "PrometheusRule", "ConfigMap"} & kinds
+    # No right beyond one Secret and one configuration.
+    for kind in ("Role", "ClusterRole"):
+        for (found, _), role in things.items():
+            for rule in role["rules"] if found == kind else []:
+                assert rule.get("resourceNames") or rule["verbs"] == ["create"], rule
+                assert "*" not in rule["verbs"] + rule["resources"], rule
+    deployment = next(t for (kind, _), t in things.items() if kind == "Deployment")
+    assert deployment["spec"]["replicas"] == 2
+    restricted(deployment["spec"]["template"]["spec"], deployment["spec"]["template"]["spec"]["containers"])
+    # What the pod is told fits what the other objects are called.
+    args = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    said = dict(arg[2:].split("=", 1) for arg in args if "=" in arg)
+    assert ("MutatingWebhookConfiguration", said["configuration"]) in things
+    assert ("Service", said["service"]) in things
+    secret_rule = next(t for (kind, _), t in things.items() if kind == "Role")["rules"][0]
+    assert secret_rule["resourceNames"] == [said["secret"]]
+    for name in ("default", "all", "monitored", "cert-manager"):
+        deployment = next(t for t in documents(name) if t["kind"] == "Deployment")
+        command = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+        # The binary knows every flag and value: it ends for its address alone, not by usage.
+        command = ["--listen=unix:/none" if arg.startswith("--listen=") else arg for arg in command]
+        tried = subprocess.run([BINARY, *command], capture_output=True, text=True, check=False)
+        assert (tried.returncode, "no TCP address" in tried.stderr) == (78, True), tried
+
+
+def restricted(spec, containers):
+    """PodSecurity `restricted`, of Kubernetes 1.37."""
+    assert not any(spec.get(key) for key in ("hostNetwork", "hostPID", "hostIPC"))
+    allowed = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
+    for volume in spec.get("volumes", []):
+        assert set(volume) - {"name"} <= allowed, volume
+    for container in containers:
+        own, pod = container["securityContext"], spec.get("securityContext", {})
+        assert own["allowPrivilegeEscalation"] is False
+        assert own["capabilities"]["drop"] == ["ALL"]
+        assert set(own["capabilities"].get("add", [])) <= {"NET_BIND_SERVICE"}
+        assert own.get("runAsNonRoot", pod.get("runAsNonRoot")) is True
+        assert own.get("runAsUser", 1) != 0 and not own.get("privileged")
+        profile = own.get("seccompProfile", pod.get("seccompProfile", {}))
+        assert profile.get("type") in ("RuntimeDefault", "Localhost")
+        assert not any("hostPort" in port for port in container.get("ports", []))
+
+
+def ask(review):
+    context = ssl.create_default_context(cafile=WORK / "tls.crt")
+    request = urllib.request.Request(
+        f"https://localhost:{PORT}/mutate", json.dumps(review).encode(), {"content-type": "application/json"}
+    )
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+    )
+    with opener.open(request, timeout=30) as response:
+        answer = json.load(response)["response"]
+    assert answer["uid"] == review["request"]["uid"] and answer["allowed"]
+    return json.loads(base64.b64decode(answer["patch"])) if "patch" in answer else []
+
+
+def inject(text, *flags):
+    done = subprocess.run([BINARY, "inject", "-f", "-", *flags], input=text, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def round_trip():
+    injected = 0
+    for path in REVIEWS:
+        review = json.loads(path.read_text())
+        before = review["request"]["object"]
+        after = jsonpatch.apply_patch(before, ask(review))
+        validate(after)
+        review["request"]["object"] = after
+        assert ask(review) == [], f"{path.name}: the second pass changes something"
+        assert json.loads(inject(json.dumps(before))) == after, f"{path.name}: command line and webhook differ"
+        added = [c for c in after["spec"].get("initContainers", []) if c["name"] == "flatline"]
+        if added:
+            injected += 1
+            assert path.stem != "host-network"
+            restricted({**after["spec"], "volumes": after["spec"]["volumes"]}, added)
+        # Every other shape that the command line can give.
+        for flags in (["--legacy-sidecar"], ["--redirect", "iptables"]):
+            other = inject(json.dumps(before), *flags)
+            validate(json.loads(other))
+            assert inject(other, *flags) == other, f"{path.name}: {flags}: the second pass changes something"
+    assert injected == 9, injected
+    print(f"round trip: {len(REVIEWS)} reviews, {injected} injected, validated on {', '.join(VERSIONS)}")
+
+
+def holds(expression, pod):
+    environment = celpy.Environment()
+    program = environment.program(environment.compile(expression))
+    return bool(program.evaluate({"object": celpy.json_to_cel(pod)}))
+
+
+def conditions():
+    """Conditions in CEL, asked about the recorded pods."""
+    pods = {path.stem: json.loads(path.read_text())["request"]["object"] for path in REVIEWS}
+    configuration = next(t for t in documents("default") if t["kind"] == "MutatingWebhookConfiguration")
+    single = next(w for w in configuration["webhooks"] if w["name"] == "pods.flatline.dev")
+    asked = {name for name, pod in pods.items() if all(holds(c["expression"], pod) for c in single["matchConditions"])}
+    assert asked == {"bad-overrides", "custom-image", "overrides"}, asked
+    policy = next(t for t in documents("policy") if t["kind"] == "MutatingAdmissionPolicy")
+    taken = {
+        name for name, pod in pods.items() if all(holds(c["expression"], pod) for c in policy["spec"]["matchConditions"])
+    }
+    assert taken == {"bare", "batch-job", "from-replicaset", "istio-native", "restricted"}, taken
+    mutations = [m["jsonPatch"]["expression"] for m in policy["spec"]["mutations"]]
+    for expression in mutations + [v["expression"] for v in policy["spec"]["variables"]]:
+        celpy.Environment().compile(expression)
+    print(f"conditions: the webhook is asked about {len(asked)} pods, the policy takes {len(taken)}")
+
+
+every_value_is_turned()
+schemas()
+chart()
+round_trip()
+conditions()
