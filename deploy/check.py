@@ -148,6 +148,9 @@ def round_trip():
         review["request"]["object"] = after
         assert ask(review) == [], f"{path.name}: the second pass changes something"
         assert json.loads(inject(json.dumps(before))) == after, f"{path.name}: command line and webhook differ"
+        for style in ({}, {"default_flow_style": None}, {"default_flow_style": True}, {"indent": 4, "width": 40}):
+            text = yaml.safe_dump(before, **style)
+            assert yaml.safe_load(inject(text)) == after, f"{path.name}: YAML and webhook differ: {style}"
         added = [c for c in after["spec"].get("initContainers", []) if c["name"] == "flatline"]
         if added:
             injected += 1

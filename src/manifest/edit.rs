@@ -233,7 +233,8 @@ impl Change {
     ) {
         let inside = parent.start + 1;
         let (Some(first), Some(last)) = (first, last) else {
-            // Several entries of one empty collection do not occur.
+            let is_second = self.0.iter().any(|edit| edit.at.start == inside);
+            let new = if is_second { format!(", {new}") } else { new };
             return self.push(inside..inside, new, 0, false);
         };
         let lead = &text[inside..first];

@@ -165,6 +165,41 @@ fn other_groups_lists_and_line_ends_are_respected() {
 }
 
 #[test]
+fn empty_and_missing_collections_take_what_is_added() {
+    for (annotations, init) in [
+        ("annotations: {}", "initContainers: []"),
+        ("annotations:", "initContainers:"),
+        ("annotations: # none\n    # at all", "volumes: []  # none"),
+        (
+            "annotations: {a: b, c: d,}",
+            "volumes: [{name: v, emptyDir: {}}]",
+        ),
+        ("labels: {a: b}", "restartPolicy: |\n    Always"),
+        (
+            "labels: {\n    a: b\n  }",
+            "nodeSelector:\n    # last\n    a: b",
+        ),
+    ] {
+        for ports in [
+            "[{containerPort: 8500, name: grpc}]",
+            "\n    - name: grpc\n      containerPort: 8500\n    - containerPort: 1",
+        ] {
+            let text = format!(
+                "apiVersion: v1\nkind: Pod\nmetadata:\n  {annotations}\nspec:\n  containers:\n  - image: tensorflow/serving\n    name: a\n    ports: {ports}\n  {init}\n"
+            );
+            let after = rewrite(&text, &Settings::default());
+            assert_eq!(
+                after.notes[0].done,
+                Done::Injected(Vec::new()),
+                "{text}{:?}",
+                after.notes
+            );
+            assert_eq!(rewrite(&after.text, &Settings::default()).text, after.text);
+        }
+    }
+}
+
+#[test]
 fn wrong_annotations_leave_the_document_as_it_was_or_out() {
     let text = fs::read_to_string(data("pods/bad-overrides.json")).unwrap();
     let admitted = rewrite(&text, &Settings::default());

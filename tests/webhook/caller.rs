@@ -17,6 +17,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
@@ -107,22 +108,7 @@ pub(super) struct Caller(SendRequest<Full<Bytes>>);
 impl Caller {
     /// Connects, and trusts the certificates of `trusted` alone.
     pub(super) async fn connect(port: u16, trusted: &str) -> std::io::Result<Self> {
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(trusted.as_bytes()) {
-            roots
-                .add(certificate.expect("as the test sets it up"))
-                .expect("as the test sets it up");
-        }
-        let config = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .expect("as the test sets it up")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
-        let host = ServerName::try_from(HOST).expect("as the test sets it up");
-        let stream = TlsConnector::from(Arc::new(config))
-            .connect(host, stream)
-            .await?;
+        let stream = tls(port, trusted).await?;
         let (sender, connection) = handshake(TokioIo::new(stream))
             .await
             .map_err(std::io::Error::other)?;
@@ -173,4 +159,23 @@ impl Caller {
         let text = String::from_utf8(response.body().to_vec()).expect("as the test sets it up");
         (response.status().as_u16(), text)
     }
+}
+
+/// A connection over which anything can be sent.
+pub(super) async fn tls(port: u16, trusted: &str) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(trusted.as_bytes()) {
+        roots
+            .add(certificate.expect("as the test sets it up"))
+            .expect("as the test sets it up");
+    }
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .expect("as the test sets it up")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    let host = ServerName::try_from(HOST).expect("as the test sets it up");
+    let connector = TlsConnector::from(Arc::new(config));
+    connector.connect(host, stream).await
 }

@@ -1,6 +1,6 @@
 //! What is answered, and what is refused.
 
-use super::caller::{Caller, Served, names, review, serve};
+use super::caller::{Caller, Served, names, review, serve, tls};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flatline::inject::{OnBadAnnotation, Outcome, Settings, inject};
@@ -109,7 +109,17 @@ async fn what_is_no_review_is_refused_and_says_why() {
     assert_eq!(caller.fetch("/mutate").await.0, 405);
     assert_eq!(caller.fetch("/nowhere").await.0, 404);
     assert_eq!(caller.fetch("/healthz").await, (200, "ok\n".to_owned()));
-    // A body that is cut short, and plain text where TLS is spoken: the others are served on.
+    // A body that is cut short.
+    let mut stream = tls(served.port, &served.trusted).await.unwrap();
+    let head = "POST /mutate HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n";
+    let head = format!("{head}content-length: {}\r\n\r\n", good.len());
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&good.as_bytes()[..100]).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest).await;
+    assert!(!rest.starts_with(b"HTTP/1.1 200"), "{rest:?}");
+    // Plain text where TLS is spoken: the others are served on.
     let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", served.port))
         .await
         .unwrap();
