@@ -20,6 +20,7 @@ pub(super) struct Cold {
 impl Cold {
     pub(super) fn new(prior: Option<Prior>) -> Self {
         Cold {
+            spread: Spread::new(prior.and_then(|prior| prior.deviation)),
             constant: Constant::new(prior),
             ..Cold::default()
         }
@@ -79,6 +80,10 @@ impl Cold {
 
     /// What this version's rows say of its output.
     pub(super) fn prior(&self) -> Option<Prior> {
-        self.constant.prior(&self.recent)
+        let prior = self.constant.prior(&self.recent)?;
+        Some(Prior {
+            deviation: self.spread.widest(),
+            ..prior
+        })
     }
 }

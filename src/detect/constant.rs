@@ -62,6 +62,8 @@ pub struct Prior {
     pub top_share: f64,
     /// Its output took few values.
     pub coarse: bool,
+    /// Standard deviation of its widest column, where it has columns of numbers.
+    pub deviation: Option<f64>,
 }
 
 /// The longest run that ends with the newest row.
@@ -99,6 +101,7 @@ impl Constant {
             rows,
             top_share: recent.top_share(),
             coarse: (recent.older_outputs() as f64) < FEW_A_ROW * rows.min(MOST_OUTPUTS) as f64,
+            deviation: None,
         })
     }
 

@@ -32,8 +32,8 @@ class Process:
 
 
 class ModelServer(Process):
-    def __init__(self, base):
-        super().__init__([sys.executable, str(HERE / "server.py"), str(base)])
+    def __init__(self, *paths):
+        super().__init__([sys.executable, str(HERE / "server.py"), *map(str, paths)])
         self.address = self.line("listening on ")
 
     def fault(self, model, fault):

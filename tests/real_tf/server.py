@@ -6,7 +6,10 @@ by TensorFlow's own C++ decoder. Faults are switched on through standard input, 
 "MODEL FAULT", acknowledged by the same line on standard output. Faults: none, constant, zeros,
 near_constant, nan.
 
-usage: server.py BASE_FOLDER
+Given a models.config, it serves what that says (policies and labels); else the newest version of
+every folder below BASE_FOLDER.
+
+usage: server.py BASE_FOLDER [MODELS_CONFIG]
 """
 import pathlib
 import sys
@@ -17,7 +20,8 @@ from concurrent import futures
 import grpc
 import numpy as np
 import tensorflow as tf
-from google.protobuf import any_pb2
+from google.protobuf import any_pb2, text_format
+from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -25,6 +29,7 @@ from tensorflow_serving.apis import (
     predict_pb2,
     prediction_service_pb2_grpc,
 )
+from tensorflow_serving.config import model_server_config_pb2
 
 DEFAULT_SIGNATURE = "serving_default"
 Status = get_model_status_pb2.ModelVersionStatus
@@ -33,26 +38,34 @@ Status = get_model_status_pb2.ModelVersionStatus
 class Model:
     """The versions of one model: what is on disk, what is loaded, what failed."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, pinned=(), labels=None):
         self.folder = folder
+        self.pinned = set(pinned)
+        self.labels = labels or {}
         self.loaded = {}
         self.failed = {}
+        self.defaults = {}
         self.fault = "none"
         self.frozen = {}
         self.noise = np.random.default_rng(0)
 
     def poll(self):
-        versions = sorted((int(p.name) for p in self.folder.iterdir() if p.name.isdigit()), reverse=True)
-        if not versions or versions[0] in self.loaded or versions[0] in self.failed:
-            return
-        newest = versions[0]
-        try:
-            self.loaded[newest] = tf.saved_model.load(str(self.folder / str(newest)))
-        except Exception as error:
-            self.failed[newest] = str(error)
-            return
-        for old in [v for v in self.loaded if v != newest]:
-            del self.loaded[old]
+        versions = {int(p.name) for p in self.folder.iterdir() if p.name.isdigit()}
+        wanted = versions & self.pinned if self.pinned else {max(versions, default=0)} - {0}
+        for version in sorted(wanted - set(self.loaded) - set(self.failed)):
+            path = self.folder / str(version)
+            try:
+                loaded = tf.saved_model.load(str(path))
+                graphs = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes()).meta_graphs
+                self.defaults[version] = {key: s.defaults for key, s in graphs[0].signature_def.items()}
+                # Calls come in while this runs: a version that is seen has everything.
+                self.loaded[version] = loaded
+            except Exception as error:
+                self.failed[version] = str(error)
+        # The old version serves until a new one does.
+        if wanted & set(self.loaded):
+            for old in set(self.loaded) - wanted:
+                del self.loaded[old]
 
     def broken(self, name, value):
         if self.fault == "none":
@@ -70,8 +83,14 @@ class Model:
 
 
 class Server(prediction_service_pb2_grpc.PredictionServiceServicer, model_service_pb2_grpc.ModelServiceServicer):
-    def __init__(self, base):
+    def __init__(self, base, config=None):
         self.models = {p.name: Model(p) for p in pathlib.Path(base).iterdir() if p.is_dir()}
+        if config:
+            text = pathlib.Path(config).read_text()
+            listed = text_format.Parse(text, model_server_config_pb2.ModelServerConfig()).model_config_list.config
+            for entry in listed:
+                pinned = entry.model_version_policy.specific.versions
+                self.models[entry.name] = Model(pathlib.Path(entry.base_path), pinned, dict(entry.version_labels))
         self.poll()
 
     def poll(self):
@@ -83,12 +102,14 @@ class Server(prediction_service_pb2_grpc.PredictionServiceServicer, model_servic
         if not spec.name:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "Missing ModelSpec")
         model = self.models.get(spec.name)
-        if spec.WhichOneof("version_choice") == "version_label":
-            context.abort(
-                grpc.StatusCode.INVALID_ARGUMENT,
-                f"Unrecognized servable version label: {spec.version_label}",
-            )
         version = spec.version.value if spec.HasField("version") else max(model.loaded, default=0) if model else 0
+        if spec.WhichOneof("version_choice") == "version_label":
+            if model is None or spec.version_label not in model.labels:
+                context.abort(
+                    grpc.StatusCode.INVALID_ARGUMENT,
+                    f"Unrecognized servable version label: {spec.version_label}",
+                )
+            version = model.labels[spec.version_label]
         if model is None or version not in model.loaded:
             asked = f"Specific({spec.name}, {version})" if spec.HasField("version") else f"Latest({spec.name})"
             context.abort(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {asked}")
@@ -101,13 +122,15 @@ class Server(prediction_service_pb2_grpc.PredictionServiceServicer, model_servic
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
         signature = graph.signatures[name]
         wanted = signature.structured_input_signature[1]
-        if set(wanted) != set(request.inputs):
+        defaults = model.defaults[version].get(name, {})
+        given = {**defaults, **request.inputs}
+        if set(wanted) != set(given):
             context.abort(
                 grpc.StatusCode.INVALID_ARGUMENT,
                 f"input size does not match signature: {len(request.inputs)}!={len(wanted)}",
             )
         inputs = {}
-        for key, proto in request.inputs.items():
+        for key, proto in given.items():
             try:
                 # The decoder behind this call is Tensor::FromProto, as in TensorFlow Serving.
                 inputs[key] = tf.io.parse_tensor(proto.SerializeToString(), wanted[key].dtype)
@@ -175,7 +198,7 @@ def tensor_proto(value):
 
 
 def main():
-    servicer = Server(sys.argv[1])
+    servicer = Server(*sys.argv[1:])
     no_limit = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     server = grpc.server(futures.ThreadPoolExecutor(4), options=no_limit)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(servicer, server)
