@@ -1,5 +1,6 @@
 //! Config -> bind -> run -> drain.
 
+use crate::action;
 use crate::admin;
 use crate::config::{Address, Capture, Config, ListenTls, UpstreamTls};
 use crate::drain;
@@ -39,6 +40,8 @@ pub struct Running {
     administering: JoinHandle<()>,
     own: Own,
     _following: JoinSet<()>,
+    /// Ended with the rest.
+    beside: [JoinHandle<()>; 2],
 }
 
 /// Binds both addresses and starts to serve.
@@ -72,6 +75,7 @@ pub async fn start(config: Config) -> Result<Running, Error> {
     let mut following = JoinSet::new();
     let listen_tls = listen_tls(config.listen_tls.as_ref(), &mut following)?;
     let upstream_tls = upstream_tls(config.upstream_tls.as_ref(), &mut following)?;
+    let acting = action::prepare(config.action.clone());
     let settings = Settings {
         dial: Dial::new(config.upstream, upstream_tls, own.clone()),
         original_dst: config.original_dst,
@@ -81,7 +85,8 @@ pub async fn start(config: Config) -> Result<Running, Error> {
             Arc::new(observer.clone()),
             config.tap_bytes_per_call,
             config.tap_bytes_total,
-        ),
+        )
+        .saying(acting.notes.clone()),
         metrics: Forwarding::new(),
         handshake_timeout: config.handshake_timeout,
     };
@@ -89,11 +94,14 @@ pub async fn start(config: Config) -> Result<Running, Error> {
     let ready = admin::Readiness::default();
     let state = admin::State {
         observer: observer.clone(),
-        metrics,
+        metrics: metrics.clone(),
         ready: ready.clone(),
+        standing: acting.standing.clone(),
         token: config.admin_token.as_deref().map(admin::Token::new),
     };
     let administering = tokio::spawn(admin::serve(admin_listener, state));
+    let acting = tokio::spawn(action::run(acting, observer.clone()));
+    let keeping = tokio::spawn(telemetry::upkeep(metrics));
     let serving = tokio::spawn(listen::serve(listener, settings, watch));
     ready.set(true);
     Ok(Running {
@@ -107,6 +115,7 @@ pub async fn start(config: Config) -> Result<Running, Error> {
         administering,
         own,
         _following: following,
+        beside: [acting, keeping],
     })
 }
 
@@ -131,6 +140,7 @@ impl Running {
         let _ = tokio::time::timeout(FLUSH, self.observer.flush()).await;
         self.serving.abort();
         self.administering.abort();
+        self.beside.iter().for_each(JoinHandle::abort);
         finished
     }
 }

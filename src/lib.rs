@@ -5,6 +5,7 @@
 //! `observe` hands what the tap kept to the pure core, `codec` -> `fingerprint` -> `window` ->
 //! `detect` -> `diagnose` -> `alert`, which `analyzer` drives, live and from capture files alike.
 
+pub mod action;
 pub mod admin;
 pub mod alert;
 pub mod analyzer;

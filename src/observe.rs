@@ -10,15 +10,18 @@ use crate::state::StateDir;
 use crate::tap::{Half, Record, Sink};
 use crate::telemetry::{Observing, verdict_changed};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender, TryRecvError, TrySendError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 
 /// How long the analyzer naps while calls come, and how often before it blocks.
 const NAP: Duration = Duration::from_millis(4);
 const NAPS: u32 = 250;
+
+/// How long a scrape waits for the analyzer.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Where exchanges may be kept before they are analyzed.
 pub trait Keep: Send {
@@ -40,12 +43,23 @@ pub struct Bounds {
 pub struct Observer {
     queue: SyncSender<Message>,
     metrics: Arc<Observing>,
+    /// What was last scraped, for when the analyzer is behind.
+    last: Arc<Mutex<Option<Arc<Snapshot>>>>,
+}
+
+/// Report and counts of one moment.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// What there is to say.
+    pub report: Report,
+    /// What was counted, in the order of the report's series.
+    pub traffic: Traffic,
 }
 
 enum Message {
     Call(Box<Record>),
     Report(oneshot::Sender<Report>),
-    Scrape(oneshot::Sender<(Report, Traffic)>),
+    Scrape(oneshot::Sender<Arc<Snapshot>>),
     Reset(Chosen, oneshot::Sender<Vec<SeriesKey>>),
     Flush(oneshot::Sender<()>),
 }
@@ -76,6 +90,7 @@ impl Observer {
             metrics: Arc::clone(&metrics),
             keep,
             upstream,
+            scraped: None,
         };
         thread::Builder::new()
             .name("analyzer".to_owned())
@@ -83,6 +98,7 @@ impl Observer {
         Ok(Observer {
             queue: sender,
             metrics,
+            last: Arc::default(),
         })
     }
 
@@ -94,11 +110,21 @@ impl Observer {
         report.await.ok()
     }
 
-    /// The report and the counts of every series, for the metrics; `None` as for the report.
-    pub async fn scrape(&self) -> Option<(Report, Traffic)> {
+    /// The report and the counts of every series; those of the last time while the analyzer is
+    /// behind, so that no series vanishes from the metrics just when there is much to do. `None`
+    /// if there was no last time.
+    pub async fn scrape(&self) -> Option<Arc<Snapshot>> {
         let (answer, found) = oneshot::channel();
-        self.queue.try_send(Message::Scrape(answer)).ok()?;
-        found.await.ok()
+        let asked = self.queue.try_send(Message::Scrape(answer));
+        let fresh = match asked {
+            Ok(()) => tokio::time::timeout(PATIENCE, found).await.ok(),
+            Err(_) => None,
+        };
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Ok(fresh)) = fresh {
+            *last = Some(fresh);
+        }
+        last.clone()
     }
 
     /// Forgets all that was learned of the chosen series, and says which they were; `None` once
@@ -136,6 +162,14 @@ struct Worker {
     max_message: usize,
     upstream: String,
     state: Option<StateDir>,
+    scraped: Option<Scraped>,
+}
+
+/// A snapshot that was made.
+struct Scraped {
+    at: Instant,
+    cost: Duration,
+    snapshot: Arc<Snapshot>,
 }
 
 impl Worker {
@@ -165,10 +199,7 @@ impl Worker {
                 let _ = answer.send(self.analyzer.report(now_nanos()));
             }
             Message::Scrape(answer) => {
-                let now = now_nanos();
-                // Before the report, so that both have the same series.
-                let traffic = self.analyzer.traffic(now);
-                let _ = answer.send((self.analyzer.report(now), traffic));
+                let _ = answer.send(self.snapshot());
             }
             Message::Reset(chosen, answer) => {
                 let _ = answer.send(self.reset(&chosen));
@@ -213,6 +244,27 @@ impl Worker {
             verdict_changed(transition, self.analyzer.category(&key));
         }
         self.save(&outcome.learned);
+    }
+
+    /// A snapshot of now, or of a moment ago: however many scrape, a fifth of the time is spent on
+    /// them at most.
+    fn snapshot(&mut self) -> Arc<Snapshot> {
+        if let Some(scraped) = &self.scraped
+            && scraped.at.elapsed() < 4 * scraped.cost
+        {
+            return Arc::clone(&scraped.snapshot);
+        }
+        let (began, now) = (Instant::now(), now_nanos());
+        // Before the report, so that both have the same series.
+        let traffic = self.analyzer.traffic(now);
+        let report = self.analyzer.report(now);
+        let snapshot = Arc::new(Snapshot { report, traffic });
+        self.scraped = Some(Scraped {
+            at: Instant::now(),
+            cost: began.elapsed(),
+            snapshot: Arc::clone(&snapshot),
+        });
+        snapshot
     }
 
     fn reset(&mut self, chosen: &Chosen) -> Vec<SeriesKey> {

@@ -29,8 +29,8 @@ const RANKS: &[&[&str]] = &[
         "stream", "state", "sieve",
     ],
     &[
-        "admin", "replay", "inject", "manifest", "webhook", "demo", "lint", "doctor", "explain",
-        "app",
+        "action", "admin", "replay", "inject", "manifest", "webhook", "demo", "lint", "doctor",
+        "explain", "app",
     ],
     &["cli"],
 ];

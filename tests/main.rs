@@ -1,8 +1,10 @@
 //! All integration tests, one binary of modules.
 
+mod actions;
 mod admin;
 mod demo;
 mod doctor;
+mod fleet;
 mod house;
 mod inject;
 mod metrics;

@@ -23,7 +23,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -55,6 +55,43 @@ impl Readiness {
     }
 }
 
+/// Whether a replica takes part in the fleet, with `--action eject`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Place {
+    /// It does.
+    In,
+    /// It does, and asks to leave.
+    Asking,
+    /// It has left.
+    Out,
+}
+
+/// The place of this replica, shared.
+#[derive(Debug, Clone, Default)]
+pub struct Standing(Arc<AtomicU8>);
+
+impl Standing {
+    /// Sets it.
+    pub fn set(&self, place: Place) {
+        self.0.store(place as u8, Ordering::SeqCst);
+    }
+
+    fn answer(&self) -> Response<Full<Bytes>> {
+        let place = self.0.load(Ordering::SeqCst);
+        if place == Place::Out as u8 {
+            plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "out: a model is flat for certain\n",
+            )
+        } else if place == Place::Asking as u8 {
+            plain(StatusCode::OK, "ok, asking to leave\n")
+        } else {
+            plain(StatusCode::OK, "ok\n")
+        }
+    }
+}
+
 /// What the admin port shows.
 #[derive(Clone)]
 pub struct State {
@@ -64,6 +101,8 @@ pub struct State {
     pub metrics: PrometheusHandle,
     /// For `/readyz`.
     pub ready: Readiness,
+    /// For `/readyz` too.
+    pub standing: Standing,
     /// Allows changes.
     pub token: Option<Token>,
 }
@@ -139,7 +178,7 @@ async fn answer(request: &Request<Incoming>, state: &State) -> Response<Full<Byt
     }
     match path {
         "/livez" => plain(StatusCode::OK, "ok\n"),
-        "/readyz" if state.ready.is_ready() => plain(StatusCode::OK, "ok\n"),
+        "/readyz" if state.ready.is_ready() => state.standing.answer(),
         "/readyz" => plain(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
         "/api/v1/verdicts/schema" => body("application/schema+json", schema::VERDICTS),
         _ => with_report(path, state).await,
@@ -156,20 +195,27 @@ async fn with_report(path: &str, state: &State) -> Response<Full<Bytes>> {
         let scraped = soon(state.observer.scrape()).await;
         // Counters are worth having even while the analyzer is behind.
         let mut text = state.metrics.render();
-        if let Some((report, traffic)) = &scraped {
-            text.push_str(&telemetry::series_metrics(report, traffic));
+        text.push_str(&telemetry::process_metrics());
+        if let Some(snapshot) = &scraped {
+            text.push_str(&telemetry::series_metrics(
+                &snapshot.report,
+                &snapshot.traffic,
+            ));
         }
         return body("text/plain; version=0.0.4; charset=utf-8", text);
     }
-    let report = soon(state.observer.report()).await;
-    let Some(report) = report else {
-        return plain(
+    let behind = || {
+        plain(
             StatusCode::SERVICE_UNAVAILABLE,
             "the analyzer is behind; try again\n",
-        );
+        )
     };
     if path == "/" {
-        let mut response = body("text/html; charset=utf-8", page::render(&report));
+        let Some(snapshot) = soon(state.observer.scrape()).await else {
+            return behind();
+        };
+        let page = page::render(&snapshot.report, &snapshot.traffic);
+        let mut response = body("text/html; charset=utf-8", page);
         if let Ok(policy) = HeaderValue::from_str(&page::POLICY) {
             response
                 .headers_mut()
@@ -177,6 +223,9 @@ async fn with_report(path: &str, state: &State) -> Response<Full<Bytes>> {
         }
         return response;
     }
+    let Some(report) = soon(state.observer.report()).await else {
+        return behind();
+    };
     match serde_json::to_string_pretty(&report) {
         Ok(json) => body("application/json", json),
         Err(error) => plain(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),

@@ -56,7 +56,7 @@ impl Analyzer {
         found.sort();
         found.dedup();
         for key in &found {
-            self.series.remove(key);
+            self.remove(key);
             self.saved.remove(key);
         }
         found

@@ -8,6 +8,7 @@ mod history;
 #[cfg(test)]
 mod lives;
 mod pairs;
+mod recent;
 mod series;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ use history::CallFact;
 use jiff::Timestamp;
 use pairs::Pairs;
 pub use pairs::{RING, Tally};
+pub use recent::Sample;
 use series::Series;
 pub use series::SeriesKey;
 use std::collections::{BTreeMap, VecDeque};
@@ -99,6 +101,7 @@ pub struct Analyzer {
     calls: u64,
     /// Counts of series without a line of their own in the metrics.
     other: Tally,
+    left: traffic::Left,
     last: Vec<SeriesKey>,
     /// Where the last exchange was answered.
     upstream: String,
@@ -118,6 +121,7 @@ impl Analyzer {
             transitions: VecDeque::new(),
             calls: 0,
             other: Tally::default(),
+            left: traffic::Left::default(),
             last: Vec::new(),
             upstream: String::new(),
             saved: BTreeMap::new(),
@@ -172,7 +176,7 @@ impl Analyzer {
     /// be trusted.
     pub fn forget_last(&mut self) {
         for key in std::mem::take(&mut self.last) {
-            self.series.remove(&key);
+            self.remove(&key);
         }
     }
 
@@ -249,7 +253,7 @@ impl Analyzer {
             series.first_nanos = rows.at_nanos;
             self.series.insert(key.clone(), series);
         }
-        self.claim_line(&key);
+        self.claim_line(&key, rows.at_nanos);
         let Some(series) = self.series.get_mut(&key) else {
             return;
         };
@@ -294,7 +298,7 @@ impl Analyzer {
         let Some(oldest) = oldest.map(|(key, _)| key.clone()) else {
             return 0;
         };
-        self.series.remove(&oldest);
+        self.remove(&oldest);
         1
     }
 

@@ -2,6 +2,7 @@
 
 use super::history::{CallFact, History, RowFact};
 use super::pairs::Pairs;
+use super::recent::Recent;
 use crate::alert::{Alert, Level, Step};
 use crate::detect::rows::{CallRows, ValueKind};
 use crate::detect::{Detector, Learned, Prior, Saved, Verdict};
@@ -42,6 +43,7 @@ pub(super) struct Series {
     pub(super) pairs: Pairs,
     /// Whether it has lines of its own in the metrics.
     pub(super) own_line: bool,
+    pub(super) recent: Recent,
     /// When its first and its last row were answered.
     pub(super) first_nanos: i64,
     pub(super) last_nanos: i64,
@@ -66,6 +68,7 @@ impl Series {
             followed: true,
             pairs: Pairs::default(),
             own_line: false,
+            recent: Recent::default(),
             first_nanos: 0,
             last_nanos: 0,
             detector,
@@ -151,6 +154,7 @@ impl Series {
         self.detector.observe(call);
         self.last_call = call.call;
         self.last_nanos = call.at_nanos;
+        self.recent.look(call.at_nanos, &self.window);
         self.verdict = self.detector.verdict();
         if self.verdict.level == Level::Quiet {
             self.pairs.learn();

@@ -1,8 +1,9 @@
 //! `flatline demo`
 
 use super::runtime;
+use crate::config::Address;
 use crate::demo::server::Fault;
-use crate::demo::{self, Script};
+use crate::demo::{self, Parts, Script};
 use crate::error::{Error, findings};
 use std::process::ExitCode;
 
@@ -50,9 +51,36 @@ pub(super) struct Args {
         default_value_t = 1
     )]
     seed: u64,
+    /// Run only the model server, on this address, and its clients; faults are named on standard
+    /// input, one a line
+    #[arg(
+        long,
+        env = "FLATLINE_DEMO_MODEL_SERVER",
+        value_name = "ADDR",
+        requires = "through"
+    )]
+    model_server: Option<String>,
+    /// The running Flatline through which those clients call
+    #[arg(
+        long,
+        env = "FLATLINE_DEMO_THROUGH",
+        value_name = "ADDR",
+        requires = "model_server"
+    )]
+    through: Option<Address>,
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Error> {
+    if let Some((model_server, through)) = args.model_server.clone().zip(args.through.clone()) {
+        let parts = Parts {
+            model_server,
+            through,
+            rate: args.rate,
+            seed: args.seed,
+        };
+        runtime()?.block_on(demo::run_parts(parts))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let script = Script {
         fault: args.fault,
         healthy_rows: args.rows,

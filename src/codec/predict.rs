@@ -57,6 +57,27 @@ pub fn response(message: &[u8]) -> Result<PredictView<'_>, Skip> {
     read(message, 2, 1)
 }
 
+/// Reads the `model_spec` of a `PredictRequest` and nothing else.
+///
+/// # Errors
+/// [`Skip::Protobuf`] for malformed bytes.
+pub fn spec(message: &[u8]) -> Result<ModelSpec<'_>, Skip> {
+    let mut spec = ModelSpec {
+        name: "",
+        version: Asked::Latest,
+        signature: "",
+    };
+    for field in Fields::new(message) {
+        if let (1, Some(bytes)) = field.map(|(n, v)| (n, v.bytes())).map_err(malformed)? {
+            read_spec(bytes, &mut spec)?;
+        }
+    }
+    if spec.signature.is_empty() {
+        spec.signature = "serving_default";
+    }
+    Ok(spec)
+}
+
 fn read(message: &[u8], spec_field: u32, tensors_field: u32) -> Result<PredictView<'_>, Skip> {
     let spec = ModelSpec {
         name: "",

@@ -3,11 +3,13 @@
 //!
 //! A flag wins over its variable, the variable over the file, the file over the default.
 
+mod action;
 mod address;
 mod raw;
 mod tls;
 mod value;
 
+pub use action::{Action, Eject};
 pub use address::Address;
 pub use raw::Raw;
 pub use tls::{ListenTls, Pair, UpstreamTls};
@@ -54,6 +56,8 @@ pub struct Config {
     pub capture: Option<Capture>,
     /// Where baselines survive a restart, if they do.
     pub state_dir: Option<PathBuf>,
+    /// What to do while a model is flat.
+    pub action: Action,
     /// Allows changes on the admin port.
     pub admin_token: Option<String>,
     /// Key that fingerprints share over replicas; random per process if none.
@@ -147,6 +151,7 @@ impl Config {
                 max_age: check.duration("capture-max-age", raw.capture_max_age.as_ref(), "24h"),
             }),
             state_dir: raw.state_dir.as_ref().map(|dir| dir.0.clone().into()),
+            action: action::check(&mut check, raw),
             admin_token: check.secret("admin-token", raw.admin_token.as_ref()),
             fingerprint_key: check.key("fingerprint-key", raw.fingerprint_key.as_ref()),
         };

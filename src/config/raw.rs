@@ -65,6 +65,25 @@ pub struct Raw {
         hide_env_values = true
     )]
     pub admin_token: Option<Text>,
+    /// What to do while a model is flat: observe, annotate (replies to Predict carry the metadata
+    /// `flatline-verdict`) or eject (/readyz fails while the evidence is certain) [default: observe]
+    #[arg(long, env = "FLATLINE_ACTION", value_name = "ACTION")]
+    pub action: Option<Text>,
+    /// Admin addresses of all replicas, this one among them, such as the headless service
+    /// flatline.models:9464; may be repeated. Eject asks them before it goes
+    #[arg(
+        long,
+        env = "FLATLINE_EJECT_PEERS",
+        value_name = "ADDR",
+        value_delimiter = ','
+    )]
+    pub eject_peers: Vec<Text>,
+    /// Largest share of the replicas that may be out at once; 1 lets a lone one go [default: 0.3]
+    #[arg(long, env = "FLATLINE_EJECT_BUDGET", value_name = "SHARE")]
+    pub eject_budget: Option<Text>,
+    /// Longest wait, at random, before a replica goes [default: 30s]
+    #[arg(long, env = "FLATLINE_EJECT_JITTER", value_name = "TIME")]
+    pub eject_jitter: Option<Text>,
     /// Most bytes kept of one call; larger ones are forwarded unobserved [default: 64MiB]
     #[arg(long, env = "FLATLINE_TAP_BYTES_PER_CALL", value_name = "SIZE")]
     pub tap_bytes_per_call: Option<Text>,
@@ -171,6 +190,10 @@ impl Raw {
             expect: first(self.expect, other.expect),
             state_dir: self.state_dir.or(other.state_dir),
             admin_token: self.admin_token.or(other.admin_token),
+            action: self.action.or(other.action),
+            eject_peers: first(self.eject_peers, other.eject_peers),
+            eject_budget: self.eject_budget.or(other.eject_budget),
+            eject_jitter: self.eject_jitter.or(other.eject_jitter),
             window: self.window.or(other.window),
             window_rows: self.window_rows.or(other.window_rows),
             max_series: self.max_series.or(other.max_series),

@@ -3,6 +3,7 @@
 
 mod client;
 pub mod digits;
+mod parts;
 pub mod server;
 mod view;
 
@@ -12,6 +13,7 @@ use crate::error::Error;
 use crate::explain;
 use crate::report::{Kind, Report, Series, State};
 use client::Client;
+pub use parts::{Parts, run_parts};
 use server::{Fault, ModelServer};
 use view::View;
 

@@ -85,8 +85,16 @@ impl ModelServer {
     /// # Errors
     /// When no port can be had.
     pub async fn spawn() -> std::io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let port = listener.local_addr()?.port();
+        ModelServer::bind("127.0.0.1:0").await
+    }
+
+    /// Starts it on an address.
+    ///
+    /// # Errors
+    /// When the address cannot be had.
+    pub async fn bind(address: &str) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let local = listener.local_addr()?;
         let fault = Arc::new(AtomicU8::new(Fault::None as u8));
         let service = Service(Arc::new(Models {
             trained: Network::trained(),
@@ -102,7 +110,7 @@ impl ModelServer {
                 .await;
         });
         Ok(ModelServer {
-            address: Address::Tcp("127.0.0.1".to_owned(), port),
+            address: Address::Tcp(local.ip().to_string(), local.port()),
             fault,
             task,
         })

@@ -4,7 +4,7 @@ use super::record::{Half, Record};
 use super::{PREDICT, Tap};
 use crate::stack::Peer;
 use bytes::Bytes;
-use http::{HeaderMap, request};
+use http::{HeaderMap, HeaderValue, request};
 use http_body::{Body, Frame, SizeHint};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -55,6 +55,16 @@ impl Recording {
             tap,
         };
         (recording, sent)
+    }
+
+    /// What the reply is to say of its series; nothing for a call that failed.
+    pub(super) fn notes(&self) -> Vec<HeaderValue> {
+        match &self.tap.notes {
+            Some(notes) if !self.complete => {
+                notes.of(&self.request.lock().unwrap_or_else(PoisonError::into_inner))
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// The reply's headers, which hold the status of a Trailers-Only reply.

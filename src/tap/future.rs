@@ -2,6 +2,7 @@
 
 use super::TapBody;
 use super::body::Recording;
+use super::notes::VERDICT;
 use http::Response;
 use std::future::Future;
 use std::pin::Pin;
@@ -31,11 +32,14 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let response = ready!(self.inner.as_mut().poll(cx))?;
         let recording = self.recording.take();
-        let (parts, body) = response.into_parts();
+        let (mut parts, body) = response.into_parts();
         let body = match recording {
             None => TapBody::untouched(body),
             Some(mut recording) => {
                 recording.headers(&parts.headers);
+                for note in recording.notes() {
+                    parts.headers.append(VERDICT, note);
+                }
                 TapBody::response(body, recording)
             }
         };

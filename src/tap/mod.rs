@@ -4,12 +4,14 @@
 mod body;
 mod future;
 mod layer;
+mod notes;
 mod record;
 mod service;
 
 pub use body::TapBody;
 pub use future::ResponseFuture;
 pub use layer::TapLayer;
+pub use notes::{Note, Notes};
 pub use record::{Half, Record, Sink};
 pub use service::TapService;
 
@@ -25,6 +27,7 @@ pub struct Tap {
     sink: Arc<dyn Sink>,
     bytes_per_call: usize,
     budget: Budget,
+    notes: Option<Notes>,
 }
 
 impl Tap {
@@ -36,6 +39,13 @@ impl Tap {
             sink,
             bytes_per_call,
             budget: Budget::new(bytes_total),
+            notes: None,
         }
+    }
+
+    /// With what replies are to carry.
+    #[must_use]
+    pub fn saying(self, notes: Option<Notes>) -> Self {
+        Tap { notes, ..self }
     }
 }

@@ -1,7 +1,7 @@
 //! Events at the edge: connections that came to nothing, and certificates that changed. Each is
 //! counted; each kind is said aloud once, so that an attacker does not fill the log.
 
-use super::table;
+use super::names;
 use metrics::{Counter, counter};
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -86,7 +86,7 @@ impl Cuts {
             loads(side, outcome).increment(0);
         }
         Cuts {
-            counters: Cut::ALL.map(|cut| counter!(table::CUT, "reason" => cut.as_str())),
+            counters: Cut::ALL.map(|cut| counter!(names::CUT, "reason" => cut.as_str())),
             said: Default::default(),
         }
     }
@@ -116,7 +116,7 @@ pub fn certificates_changed(side: &'static str, reason: Option<&dyn Display>) {
     } else {
         "kept_out"
     };
-    counter!(table::TLS_LOADS, "side" => side, "outcome" => outcome).increment(1);
+    counter!(names::TLS_LOADS, "side" => side, "outcome" => outcome).increment(1);
     match reason {
         None => tracing::info!(
             side,
@@ -130,7 +130,7 @@ pub fn certificates_changed(side: &'static str, reason: Option<&dyn Display>) {
 
 fn loads(side: &'static str, taken: bool) -> Counter {
     let outcome = if taken { "taken" } else { "kept_out" };
-    counter!(table::TLS_LOADS, "side" => side, "outcome" => outcome)
+    counter!(names::TLS_LOADS, "side" => side, "outcome" => outcome)
 }
 
 #[cfg(test)]

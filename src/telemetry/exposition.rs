@@ -1,18 +1,20 @@
 //! Metrics per series, written from a report at scrape time: so they are never stale, and a
 //! series that left leaves no line behind.
 //!
-//! Source of the format: Prometheus text exposition format 0.0.4. Lines are bounded: 70 series
-//! have up to 20 lines each, the others add up under the model `other`, and of those only what
+//! Source of the format: Prometheus text exposition format 0.0.4. Lines are bounded: 64 series
+//! have up to 21 lines each, the others add up under the model `other`, and of those only what
 //! speaks of trouble is shown, for 12 of them.
 
-use super::table::{
-    ALL, CAUSE, COLLIDING, COMPARED, EFFECTIVE_PAIRS, EXPECTED, FINDING, FIRST_SEEN, HIDDEN,
-    INPUT_PAIRS, KIND, LAST_SEEN, PAIRS, READY, ROWS, ROWS_NON_FINITE, STATE, WINDOW_EFFECTIVE,
-    WINDOW_INPUTS, WINDOW_OUTPUTS, WINDOW_ROWS, WINDOW_TOP,
+use super::names::{
+    CAUSE, COLLIDING, COMPARED, EFFECTIVE_PAIRS, EXPECTED, FINDING, FIRST_SEEN, HIDDEN,
+    INPUT_PAIRS, KIND, LAST_SEEN, PAIRS, READY, ROWS, ROWS_NON_FINITE, SINCE, STATE,
+    WINDOW_EFFECTIVE, WINDOW_INPUTS, WINDOW_OUTPUTS, WINDOW_ROWS, WINDOW_TOP,
 };
+use super::table::ALL;
 use super::text::{escape, label};
 use crate::analyzer::{SeriesTraffic, Tally, Traffic};
 use crate::report::{Report, Series, State};
+use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -119,6 +121,17 @@ fn verdicts(text: &mut String, judged: &[&Lines<'_>]) {
             let _ = writeln!(text, "{KIND}{{{labels},kind=\"{}\"}} 1", name(kind));
         }
     }
+    head(text, SINCE);
+    for Lines { series, labels, .. } in judged {
+        let since = series
+            .since
+            .as_ref()
+            .filter(|_| series.state != State::Inactive);
+        if let Some(since) = since.and_then(|at| at.parse::<Timestamp>().ok()) {
+            let seconds = since.as_nanosecond() as f64 / 1e9;
+            let _ = writeln!(text, "{SINCE}{{{labels}}} {seconds}");
+        }
+    }
     head(text, CAUSE);
     for Lines { series, labels, .. } in judged {
         let mut named = BTreeSet::new();
@@ -195,7 +208,7 @@ fn number(state: State) -> u8 {
     }
 }
 
-fn head(text: &mut String, name: &str) {
+pub(super) fn head(text: &mut String, name: &str) {
     if let Some(metric) = ALL.iter().find(|metric| metric.name == name) {
         let _ = writeln!(
             text,

@@ -3,7 +3,9 @@
 mod admission;
 mod cut;
 mod exposition;
+mod names;
 mod panic;
+mod process;
 mod table;
 mod text;
 
@@ -11,6 +13,7 @@ pub use admission::{ADMISSION, Admission, Reviewing, Unanswered, Verdict};
 pub use cut::{Cut, Cuts, certificates_changed};
 pub use exposition::series_metrics;
 pub use panic::say_panics_once;
+pub use process::process_metrics;
 pub use table::{ALL, Kind, Metric};
 
 use crate::error::Error;
@@ -42,12 +45,26 @@ pub fn install() -> Result<PrometheusHandle, Error> {
             .install_recorder()
             .map_err(|error| error.to_string())?;
         table::describe();
+        process::started();
         Ok(handle)
     });
     installed
         .clone()
         .map_err(|error| Error::Internal(format!("metrics: {error}")))
 }
+
+/// Sorts what the histograms hold into their buckets, until it is dropped: else they would keep
+/// every single value until somebody scrapes.
+pub async fn upkeep(handle: PrometheusHandle) {
+    let mut ticks = tokio::time::interval(UPKEEP);
+    loop {
+        ticks.tick().await;
+        handle.run_upkeep();
+    }
+}
+
+/// Time between two upkeeps.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// How a forwarded call ended, as a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +109,8 @@ pub struct Forwarding {
     pub duration: Histogram,
     /// From the request's headers to the moment they were handed to the upstream's connection.
     pub added: Histogram,
+    /// From there to the headers of the upstream's reply.
+    pub upstream: Histogram,
     /// Calls in flight.
     pub in_flight: Gauge,
     /// Client connections.
@@ -111,14 +130,15 @@ impl Forwarding {
     #[must_use]
     pub fn new() -> Self {
         Forwarding {
-            calls: End::ALL.map(|end| counter!(table::CALLS, "end" => end.as_str())),
-            duration: histogram!(table::CALL_DURATION),
-            added: histogram!(table::ADDED),
-            in_flight: gauge!(table::IN_FLIGHT),
-            connections: gauge!(table::CONNECTIONS),
-            upstream_connects: counter!(table::UPSTREAM_CONNECTS),
-            upstream_failures: counter!(table::UPSTREAM_FAILURES),
-            accept_failures: counter!(table::ACCEPT_FAILURES),
+            calls: End::ALL.map(|end| counter!(names::CALLS, "end" => end.as_str())),
+            duration: histogram!(names::CALL_DURATION),
+            added: histogram!(names::ADDED),
+            upstream: histogram!(names::UPSTREAM_DURATION),
+            in_flight: gauge!(names::IN_FLIGHT),
+            connections: gauge!(names::CONNECTIONS),
+            upstream_connects: counter!(names::UPSTREAM_CONNECTS),
+            upstream_failures: counter!(names::UPSTREAM_FAILURES),
+            accept_failures: counter!(names::ACCEPT_FAILURES),
             cuts: Arc::default(),
         }
     }
@@ -167,18 +187,18 @@ impl Observing {
     #[must_use]
     pub fn new() -> Self {
         Observing {
-            skipped: Skip::ALL.map(|reason| counter!(table::SKIPPED, "reason" => reason.as_str())),
+            skipped: Skip::ALL.map(|reason| counter!(names::SKIPPED, "reason" => reason.as_str())),
             said: Default::default(),
-            calls: counter!(table::OBSERVED_CALLS),
-            rows: counter!(table::OBSERVED_ROWS),
-            non_finite: counter!(table::NON_FINITE),
-            panics: counter!(table::PANICS),
-            evicted: counter!(table::EVICTED),
-            queue: gauge!(table::QUEUE),
-            series: gauge!(table::SERIES),
-            capture_bytes: counter!(table::CAPTURE_BYTES),
-            capture_dropped: counter!(table::CAPTURE_DROPPED),
-            state_failures: counter!(table::STATE_FAILURES),
+            calls: counter!(names::OBSERVED_CALLS),
+            rows: counter!(names::OBSERVED_ROWS),
+            non_finite: counter!(names::NON_FINITE),
+            panics: counter!(names::PANICS),
+            evicted: counter!(names::EVICTED),
+            queue: gauge!(names::QUEUE),
+            series: gauge!(names::SERIES),
+            capture_bytes: counter!(names::CAPTURE_BYTES),
+            capture_dropped: counter!(names::CAPTURE_DROPPED),
+            state_failures: counter!(names::STATE_FAILURES),
         }
     }
 
@@ -204,6 +224,35 @@ impl Default for Observing {
     }
 }
 
+/// Handles of what Flatline does of its own accord, where it was asked to.
+#[derive(Clone)]
+pub struct Acting {
+    /// Replies that carried a verdict.
+    pub annotated: Counter,
+    /// 1 while the replica is out.
+    pub ejected: Gauge,
+    /// Times that the budget kept it in.
+    pub refused: Counter,
+}
+
+impl Acting {
+    /// The handles.
+    #[must_use]
+    pub fn new() -> Self {
+        Acting {
+            annotated: counter!(names::ANNOTATED),
+            ejected: gauge!(names::EJECTED),
+            refused: counter!(names::EJECTIONS_REFUSED),
+        }
+    }
+}
+
+impl Default for Acting {
+    fn default() -> Self {
+        Acting::new()
+    }
+}
+
 /// Tells of a change of state, once as a log line and once as a counter.
 pub fn verdict_changed(transition: &Transition, category: Option<Category>) {
     let kind = transition
@@ -214,7 +263,7 @@ pub fn verdict_changed(transition: &Transition, category: Option<Category>) {
         exposition::name(transition.from),
         exposition::name(transition.to),
     );
-    counter!(table::TRANSITIONS, "kind" => kind.clone(), "category" => category.clone(), "to" => to.clone())
+    counter!(names::TRANSITIONS, "kind" => kind.clone(), "category" => category.clone(), "to" => to.clone())
         .increment(1);
     let Transition {
         model,

@@ -44,49 +44,7 @@ pub struct Metric {
     pub since: &'static str,
 }
 
-pub(super) const CALLS: &str = "flatline_calls_total";
-pub(super) const CALL_DURATION: &str = "flatline_call_duration_seconds";
-pub(super) const ADDED: &str = "flatline_added_latency_seconds";
-pub(super) const IN_FLIGHT: &str = "flatline_calls_in_flight";
-pub(super) const CONNECTIONS: &str = "flatline_connections";
-pub(super) const UPSTREAM_CONNECTS: &str = "flatline_upstream_connects_total";
-pub(super) const UPSTREAM_FAILURES: &str = "flatline_upstream_failures_total";
-pub(super) const ACCEPT_FAILURES: &str = "flatline_accept_failures_total";
-pub(super) const CUT: &str = "flatline_connections_cut_total";
-pub(super) const TLS_LOADS: &str = "flatline_certificate_loads_total";
-pub(super) const SKIPPED: &str = "flatline_skipped_total";
-pub(super) const OBSERVED_CALLS: &str = "flatline_observed_calls_total";
-pub(super) const OBSERVED_ROWS: &str = "flatline_observed_rows_total";
-pub(super) const NON_FINITE: &str = "flatline_non_finite_rows_total";
-pub(super) const PANICS: &str = "flatline_analyzer_panics_total";
-pub(super) const EVICTED: &str = "flatline_series_evicted_total";
-pub(super) const QUEUE: &str = "flatline_queue_length";
-pub(super) const SERIES: &str = "flatline_series";
-pub(super) const CAPTURE_BYTES: &str = "flatline_capture_bytes_total";
-pub(super) const CAPTURE_DROPPED: &str = "flatline_capture_dropped_total";
-pub(super) const STATE_FAILURES: &str = "flatline_state_save_failures_total";
-pub(super) const TRANSITIONS: &str = "flatline_verdict_transitions_total";
-pub(super) const STATE: &str = "flatline_verdict_state";
-pub(super) const CAUSE: &str = "flatline_cause_weight";
-pub(super) const WINDOW_ROWS: &str = "flatline_window_rows";
-pub(super) const WINDOW_INPUTS: &str = "flatline_window_distinct_inputs";
-pub(super) const WINDOW_OUTPUTS: &str = "flatline_window_distinct_outputs";
-pub(super) const WINDOW_TOP: &str = "flatline_window_top_output_share";
-pub(super) const WINDOW_EFFECTIVE: &str = "flatline_window_distinct_effective_inputs";
-pub(super) const KIND: &str = "flatline_verdict_kind";
-pub(super) const READY: &str = "flatline_baseline_ready";
-pub(super) const FINDING: &str = "flatline_finding";
-pub(super) const FIRST_SEEN: &str = "flatline_version_first_seen_timestamp_seconds";
-pub(super) const LAST_SEEN: &str = "flatline_version_last_seen_timestamp_seconds";
-pub(super) const HIDDEN: &str = "flatline_series_without_lines";
-pub(super) const ROWS: &str = "flatline_rows_total";
-pub(super) const ROWS_NON_FINITE: &str = "flatline_series_non_finite_rows_total";
-pub(super) const PAIRS: &str = "flatline_row_pairs_total";
-pub(super) const INPUT_PAIRS: &str = "flatline_distinct_input_pairs_total";
-pub(super) const EFFECTIVE_PAIRS: &str = "flatline_distinct_effective_input_pairs_total";
-pub(super) const COMPARED: &str = "flatline_compared_pairs_total";
-pub(super) const COLLIDING: &str = "flatline_colliding_pairs_total";
-pub(super) const EXPECTED: &str = "flatline_expected_colliding_pairs_total";
+use super::names::*;
 
 const ID: &[&str] = &["model", "version", "signature", "output"];
 
@@ -104,7 +62,11 @@ pub const ALL: &[Metric] = &[
     ),
     histogram(
         ADDED,
-        "Flatline's own part: from the request's headers to handing them to the upstream.",
+        "Flatline's own part: from the request's headers to handing them to the upstream, less the wait for a connection to it.",
+    ),
+    histogram(
+        UPSTREAM_DURATION,
+        "The upstream's part: from handing it the request's headers to the headers of its reply.",
     ),
     gauge(IN_FLIGHT, "calls", &[], "Calls in flight."),
     gauge(CONNECTIONS, "connections", &[], "Client connections open."),
@@ -190,6 +152,48 @@ pub const ALL: &[Metric] = &[
         "Baselines that could not be written to the state folder.",
     ),
     counter(
+        ANNOTATED,
+        "replies",
+        &[],
+        "Replies that carried `flatline-verdict`, with `--action annotate`.",
+    ),
+    gauge(
+        EJECTED,
+        "state",
+        &[],
+        "1 while `/readyz` fails because a series fires, with `--action eject`.",
+    ),
+    counter(
+        EJECTIONS_REFUSED,
+        "attempts",
+        &[],
+        "Times that this replica would have gone but for the budget of the fleet.",
+    ),
+    gauge(
+        BUILD,
+        "state",
+        &["flatline_version"],
+        "1; the label says which Flatline this is.",
+    ),
+    gauge(
+        MEMORY,
+        "bytes",
+        &[],
+        "Memory of the process that is resident.",
+    ),
+    counter(
+        CPU,
+        "seconds",
+        &[],
+        "Processor time of the process, user and system.",
+    ),
+    gauge(
+        STARTED,
+        "seconds",
+        &[],
+        "When the process started, Unix time.",
+    ),
+    counter(
         TRANSITIONS,
         "transitions",
         &["kind", "category", "to"],
@@ -244,6 +248,12 @@ pub const ALL: &[Metric] = &[
         "state",
         &["model", "version", "signature", "output", "kind"],
         "1 for the kind of trouble of a verdict; absent while inactive.",
+    ),
+    gauge(
+        SINCE,
+        "seconds",
+        ID,
+        "When the verdict came into its state, Unix time; absent while inactive.",
     ),
     gauge(
         READY,

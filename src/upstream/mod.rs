@@ -16,11 +16,11 @@ use h2::{Reason, client};
 use http::{Request, Response, Version};
 use http_body::{Body, Frame};
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tower::Service;
 
@@ -88,19 +88,24 @@ impl Upstream {
         }
     }
 
-    /// A handle that can take a request now. Waits where the upstream allows no more streams.
-    async fn ready(&self) -> Result<SendRequest<Bytes>, Failure> {
+    /// A handle that can take a request now, and the wait for it: a connection that opens, or an
+    /// upstream that allows no more streams.
+    async fn ready(&self) -> Result<(SendRequest<Bytes>, Duration), Failure> {
+        let mut waited = Duration::ZERO;
         // Twice at most: a connection that has gone is only noticed when it is used.
         for _ in 0..2 {
             let handle = {
-                let mut connection = self.connection.lock().await;
+                let mut connection = timed(self.connection.lock(), &mut waited).await;
                 match &*connection {
                     Some(handle) => handle.clone(),
-                    None => connection.insert(self.open().await?).clone(),
+                    None => {
+                        let opened = timed(self.open(), &mut waited).await?;
+                        connection.insert(opened).clone()
+                    }
                 }
             };
-            match handle.ready().await {
-                Ok(ready) => return Ok(ready),
+            match timed(handle.ready(), &mut waited).await {
+                Ok(ready) => return Ok((ready, waited)),
                 Err(_) => *self.connection.lock().await = None,
             }
         }
@@ -158,11 +163,13 @@ impl Upstream {
             // h2 refuses to send a request without `:authority` unless it came as HTTP/1.1 does.
             parts.version = Version::HTTP_11;
         }
-        let mut handle = self.ready().await?;
+        let (mut handle, waited) = self.ready().await?;
         let end = body.is_end_stream();
         let (response, stream) = handle.send_request(Request::from_parts(parts, ()), end)?;
+        let handed = Instant::now();
         if let Some(Arrived(at)) = arrived {
-            self.metrics.added.record(at.elapsed().as_secs_f64());
+            let own = handed.saturating_duration_since(at).saturating_sub(waited);
+            self.metrics.added.record(own.as_secs_f64());
         }
         let guard = Guard {
             sender: Sender::new(stream),
@@ -185,10 +192,23 @@ impl Upstream {
             }
         }
         let (mut parts, stream) = response.await?.into_parts();
+        self.metrics.upstream.record(handed.elapsed().as_secs_f64());
         let mut body = RecvBody::new(stream);
         parts.extensions.insert(body.credit());
         Ok(Response::from_parts(parts, UpstreamBody { body, guard }))
     }
+}
+
+/// Awaits `future` and adds how long that took; the clock is not read where it is ready at once.
+async fn timed<F: Future>(future: F, waited: &mut Duration) -> F::Output {
+    let mut future = pin!(future);
+    if let Poll::Ready(output) = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
+        return output;
+    }
+    let began = Instant::now();
+    let output = future.await;
+    *waited += began.elapsed();
+    output
 }
 
 impl<B> Service<Request<B>> for Upstream

@@ -1,0 +1,127 @@
+//! A replica that takes itself out, and never the whole fleet.
+//!
+//! First it says that it wants to go, then it asks all replicas who is out or wants to go, and
+//! goes only if that is within the budget, itself counted. Two that ask at once each see the
+//! other and both step back; a random wait makes one the first. A replica that does not answer
+//! counts as out.
+
+use super::Looks;
+use crate::admin::{self, Place, Standing};
+use crate::config::{Address, Eject};
+use crate::observe::Snapshot;
+use crate::report::State;
+use crate::telemetry::Acting;
+use http::{Method, StatusCode};
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+/// After this long outside a replica comes back to be tried: without calls no verdict changes.
+const HOLD: Duration = Duration::from_secs(300);
+/// A verdict whose series had no row for this long is no reason to go.
+const STALE_NANOS: i64 = 60_000_000_000;
+/// How long a peer may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Watches, goes and comes back, until it is dropped.
+pub(super) async fn run(eject: Eject, standing: Standing, metrics: Acting, mut looks: Looks) {
+    loop {
+        if reason(&*looks.next().await).is_none() {
+            continue;
+        }
+        tokio::time::sleep(eject.jitter.mul_f64(fastrand::f64())).await;
+        let Some(reason) = reason(&*looks.next().await) else {
+            continue;
+        };
+        standing.set(Place::Asking);
+        if !may_go(&eject).await {
+            standing.set(Place::In);
+            metrics.refused.increment(1);
+            tracing::warn!(%reason, "a series fires, but no more replicas may go");
+            continue;
+        }
+        standing.set(Place::Out);
+        metrics.ejected.set(1.0);
+        tracing::warn!(%reason, "out: /readyz fails");
+        let since = Instant::now();
+        while since.elapsed() < HOLD && certain(&*looks.next().await).is_some() {}
+        standing.set(Place::In);
+        metrics.ejected.set(0.0);
+        tracing::info!("back: /readyz succeeds");
+    }
+}
+
+/// Why to go: a series with calls of late that fires with a certain cause.
+fn reason(snapshot: &Snapshot) -> Option<String> {
+    let now = snapshot
+        .traffic
+        .series
+        .iter()
+        .map(|seen| seen.last_nanos)
+        .max()?;
+    let fresh = |at: usize| {
+        let seen = snapshot.traffic.series.get(at);
+        seen.is_some_and(|seen| now.saturating_sub(seen.last_nanos) < STALE_NANOS)
+    };
+    certain(snapshot)
+        .filter(|(at, _)| fresh(*at))
+        .map(|(_, reason)| reason)
+}
+
+/// The first series that fires with a certain cause.
+fn certain(snapshot: &Snapshot) -> Option<(usize, String)> {
+    let mut series = snapshot.report.series.iter().enumerate();
+    series.find_map(|(at, series)| {
+        let cause = series.causes.iter().find(|cause| cause.certain)?;
+        (series.state == State::Firing).then(|| {
+            let reason = format!(
+                "{} version {}, output {}: {}",
+                series.model, series.version, series.output, cause.rule
+            );
+            (at, reason)
+        })
+    })
+}
+
+/// Whether one more may be out, this one.
+async fn may_go(eject: &Eject) -> bool {
+    if eject.budget >= 1.0 {
+        return true;
+    }
+    let replicas = resolve(&eject.peers).await;
+    let total = replicas.len();
+    let mut asked: JoinSet<bool> = replicas.into_iter().map(is_in).collect();
+    let mut stay = 0;
+    while let Some(answer) = asked.join_next().await {
+        stay += usize::from(answer.unwrap_or(false));
+    }
+    // This replica says that it wants to go, so it is among those that are not in.
+    let out = total - stay;
+    out as f64 <= eject.budget * total as f64
+}
+
+async fn is_in(replica: Address) -> bool {
+    let asked = admin::ask(&replica, Method::GET, "/readyz", None);
+    match timeout(PATIENCE, asked).await {
+        Ok(Ok((StatusCode::OK, body))) => body.trim_ascii() == b"ok",
+        _ => false,
+    }
+}
+
+/// A name may stand for many replicas.
+async fn resolve(peers: &[Address]) -> Vec<Address> {
+    let mut replicas = Vec::new();
+    for peer in peers {
+        match peer {
+            Address::Tcp(host, port) => {
+                let found = tokio::net::lookup_host((host.as_str(), *port)).await;
+                let found = found.into_iter().flatten();
+                replicas.extend(found.map(|a| Address::Tcp(a.ip().to_string(), a.port())));
+            }
+            Address::Unix(_) => replicas.push(peer.clone()),
+        }
+    }
+    replicas.sort_by_key(ToString::to_string);
+    replicas.dedup();
+    replicas
+}

@@ -1,0 +1,240 @@
+//! The status page: rendered here, kept fresh by a little script, complete without it.
+
+mod spark;
+mod tables;
+mod verdict;
+
+use crate::analyzer::Traffic;
+use crate::report::{Report, State};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+use std::sync::LazyLock;
+
+/// No outside resource, and no script or style but the page's own, named by their hashes.
+pub(super) static POLICY: LazyLock<String> = LazyLock::new(|| {
+    let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
+    format!(
+        "default-src 'none'; img-src data:; style-src 'sha256-{}'; script-src 'sha256-{}'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        hash(STYLE),
+        hash(SCRIPT)
+    )
+});
+
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// The page for one report and the counts of the same moment. Everything that came from the wire
+/// is escaped.
+pub(super) fn render(report: &Report, traffic: &Traffic) -> String {
+    let mut html = String::with_capacity(16 << 10);
+    let (headline, state) = headline(report);
+    let word = words(state);
+    let _ = write!(
+        html,
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>{headline} - Flatline</title><link rel=\"icon\" href=\"data:,\"><style>{STYLE}</style></head><body><a class=\"skip\" href=\"#main\">To the verdicts</a><header><h1>Flatline</h1><p id=\"lead\" class=\"lead {word}\" role=\"status\">{headline}</p><p id=\"stale\" class=\"stale\" role=\"status\"></p></header><main id=\"main\" tabindex=\"-1\">"
+    );
+    let incidents = report.series.iter().filter(|s| s.state != State::Inactive);
+    let mut incidents: Vec<_> = incidents.collect();
+    incidents.sort_by_key(|series| tables::urgency(series.state));
+    for series in incidents {
+        verdict::series(&mut html, series);
+    }
+    verdict::findings(&mut html, &report.findings);
+    tables::outputs(&mut html, report, traffic);
+    tables::versions(&mut html, report, traffic);
+    tables::transitions(&mut html, &report.transitions);
+    observed(&mut html, report);
+    let _ = write!(
+        html,
+        "</main><footer><nav aria-label=\"Raw data\"><a href=\"/api/v1/verdicts\">verdicts as JSON</a> <a href=\"/api/v1/verdicts/schema\">their schema</a> <a href=\"/metrics\">metrics</a></nav></footer><script>{SCRIPT}</script></body></html>"
+    );
+    html
+}
+
+/// How things stand in one sentence, and the worst state of all.
+fn headline(report: &Report) -> (String, State) {
+    let count = |state| report.series.iter().filter(|s| s.state == state).count();
+    let outputs = |n: usize| if n == 1 { "output" } else { "outputs" };
+    let findings = match report.findings.len() {
+        0 => String::new(),
+        1 => ", 1 finding".to_owned(),
+        n => format!(", {n} findings"),
+    };
+    let (words, state) = match (
+        count(State::Firing),
+        count(State::Pending),
+        report.series.len(),
+    ) {
+        (_, _, 0) => ("No Predict call seen yet".to_owned(), State::Inactive),
+        (0, 0, n) => (
+            format!("{n} {} watched, none flat", outputs(n)),
+            State::Inactive,
+        ),
+        (0, p, _) => (
+            format!("{p} {} under suspicion", outputs(p)),
+            State::Pending,
+        ),
+        (f, _, _) => (format!("{f} {} flat", outputs(f)), State::Firing),
+    };
+    (words + &findings, state)
+}
+
+fn observed(html: &mut String, report: &Report) {
+    let observed = &report.observed;
+    let _ = write!(
+        html,
+        "<section aria-labelledby=\"seen\"><h2 id=\"seen\">What was seen</h2><p>{} calls, {} rows observed. As of <time datetime=\"{at}\">{}</time>.</p>",
+        observed.calls,
+        observed.rows,
+        moment(&report.at),
+        at = escape(&report.at)
+    );
+    if !observed.skipped.is_empty() {
+        html.push_str("<p>Forwarded but not observed: ");
+        let reasons = observed.skipped.iter();
+        let reasons: Vec<_> = reasons
+            .map(|(why, n)| format!("{} {n}", escape(&why.replace('_', " "))))
+            .collect();
+        let _ = write!(html, "{}.</p>", reasons.join(", "));
+    }
+    html.push_str("</section>");
+}
+
+/// State in words and colour, never in colour alone.
+fn badge(state: State) -> String {
+    let word = words(state);
+    format!("<span class=\"badge {word}\">{word}</span>")
+}
+
+/// The name that an enum has in JSON.
+fn words(value: impl Serialize) -> String {
+    serde_json::to_value(value)
+        .ok()
+        .and_then(|v| v.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+/// RFC 3339 without fractions of a second, as people read it.
+fn moment(at: &str) -> String {
+    let whole = at.split_once('.').map_or(at, |(whole, _)| whole);
+    let (day, time) = whole.split_once('T').unwrap_or((whole, ""));
+    escape(&format!("{day} {} UTC", time.trim_end_matches('Z')))
+}
+
+fn list<'a>(html: &mut String, sentences: impl Iterator<Item = &'a String>) {
+    let mut items = sentences.peekable();
+    if items.peek().is_none() {
+        return;
+    }
+    html.push_str("<ul>");
+    for sentence in items {
+        let _ = write!(html, "<li>{}</li>", escape(sentence));
+    }
+    html.push_str("</ul>");
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{
+        Baseline, Category, Cause, Finding, Kind, Observed, RowIs, RuledOut, Series, Transition,
+        Window,
+    };
+
+    /// A report in which every text is `text`.
+    fn report(text: &str) -> Report {
+        let text = || text.to_owned();
+        let cause = Cause {
+            rule: text(),
+            category: Category::Training,
+            weight: 1.0,
+            certain: false,
+            evidence: vec![text()],
+            confirm: text(),
+        };
+        Report {
+            schema: 1,
+            at: text(),
+            observed: Observed {
+                skipped: [(text(), 1)].into(),
+                ..Observed::default()
+            },
+            series: vec![Series {
+                model: text(),
+                version: 3,
+                signature: text(),
+                output: text(),
+                state: State::Firing,
+                kind: Some(Kind::NearConstant),
+                since: Some(text()),
+                confidence: 1.0,
+                evidence: vec![text()],
+                incident: None,
+                baseline: Baseline::default(),
+                row_is: RowIs::Entry,
+                window: Window::default(),
+                causes: vec![cause],
+                ruled_out: vec![RuledOut {
+                    rule: text(),
+                    why: text(),
+                }],
+            }],
+            transitions: vec![Transition {
+                at: text(),
+                model: text(),
+                version: 3,
+                signature: text(),
+                output: text(),
+                from: State::Pending,
+                to: State::Firing,
+                kind: Some(Kind::NearConstant),
+                rows: 1,
+            }],
+            findings: vec![Finding {
+                rule: text(),
+                model: text(),
+                category: Category::Loading,
+                certain: true,
+                evidence: vec![text()],
+                confirm: text(),
+            }],
+        }
+    }
+
+    #[test]
+    fn whatever_came_from_the_wire_is_text() {
+        let html = render(
+            &report("<script>alert('1')</script>\"x"),
+            &Traffic::default(),
+        );
+        assert_eq!(html.matches("<script>").count(), 1, "only the page's own");
+        assert_eq!(html.matches("alert('1')").count(), 0);
+        assert!(html.matches("&lt;script&gt;alert(&#39;1&#39;)").count() >= 14);
+        assert!(!html.contains("\"x"), "no quote is left open");
+    }
+
+    #[test]
+    fn the_headline_says_the_worst() {
+        let html = render(&report("m"), &Traffic::default());
+        assert!(html.contains("1 output flat, 1 finding"));
+        assert!(html.contains("outputs differ by noise only"));
+    }
+}
