@@ -7,6 +7,8 @@ mod facts;
 mod history;
 #[cfg(test)]
 mod lives;
+#[cfg(test)]
+mod odd;
 mod pairs;
 mod recent;
 mod series;

@@ -13,7 +13,7 @@ const ROWS: usize = 4;
 const INPUTS: usize = 8;
 const CLASSES: usize = 3;
 
-fn floats(values: Vec<f32>, dims: &[usize]) -> TensorProto {
+pub(super) fn floats(values: Vec<f32>, dims: &[usize]) -> TensorProto {
     let dim = dims
         .iter()
         .map(|&size| Dim {
@@ -32,7 +32,7 @@ fn floats(values: Vec<f32>, dims: &[usize]) -> TensorProto {
     }
 }
 
-fn spec(version: Option<i64>) -> Option<ModelSpec> {
+pub(super) fn spec(version: Option<i64>) -> Option<ModelSpec> {
     Some(ModelSpec {
         name: "m".to_owned(),
         signature_name: String::new(),

@@ -79,6 +79,9 @@ pub(super) struct Args {
     /// Folder with baselines to begin from; it is only read
     #[arg(long, env = "FLATLINE_STATE_DIR", value_name = "DIR")]
     state_dir: Option<PathBuf>,
+    /// Folder to write the baselines to that were learned, for `serve --state-dir` to begin from
+    #[arg(long, env = "FLATLINE_LEARN", value_name = "DIR")]
+    learn: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -104,11 +107,15 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Error> {
         max_transitions: usize::MAX,
         ..Options::default()
     };
-    let mut analyzer = begin(options, args.state_dir.as_deref())?;
+    let most = options.max_series;
+    let (mut analyzer, key) = begin(options, args.state_dir.as_deref(), args.learn.as_deref())?;
     let files = expand(&args.files)?;
     let mut now = 0;
     for path in &files {
         now = read(path, &mut analyzer, now)?;
+    }
+    if let Some(dir) = &args.learn {
+        learn(dir, key, most, &analyzer)?;
     }
     let report = analyzer.report(now);
     let text = match args.format {
@@ -124,20 +131,50 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Error> {
     Ok(if found { findings() } else { ExitCode::SUCCESS })
 }
 
-/// An analyzer that has seen nothing, or goes on from saved baselines.
-fn begin(options: Options, state: Option<&Path>) -> Result<Analyzer, Error> {
-    let Some(dir) = state else {
-        // Any key gives the same verdicts.
-        return Ok(Analyzer::new(options, [0; 32]));
-    };
+/// An analyzer that has seen nothing, or goes on from saved baselines, and the key of its
+/// fingerprints.
+fn begin(
+    options: Options,
+    state: Option<&Path>,
+    learn: Option<&Path>,
+) -> Result<(Analyzer, [u8; 32]), Error> {
     let most = options.max_series;
+    let Some(dir) = state else {
+        // Any key gives the same verdicts; baselines stand under that of their folder.
+        let key = match learn {
+            Some(dir) => opened(dir, most)?.1,
+            None => [0; 32],
+        };
+        return Ok((Analyzer::new(options, key), key));
+    };
     let opened = StateDir::read_only(dir, most);
     let (state, key) = opened.map_err(|error| unreadable(dir, &error))?;
     let mut analyzer = Analyzer::new(options, key);
     for (series, saved) in state.load() {
         analyzer.restore(series, saved);
     }
-    Ok(analyzer)
+    Ok((analyzer, key))
+}
+
+/// Writes every baseline that stands.
+fn learn(dir: &Path, key: [u8; 32], most: usize, analyzer: &Analyzer) -> Result<(), Error> {
+    let (state, own) = opened(dir, most)?;
+    if own != key {
+        let text =
+            "its key differs from that of --state-dir; give both the same folder, or a new one";
+        return Err(Error::Config(format!("{}: {text}", dir.display())));
+    }
+    for series in analyzer.keys() {
+        if let Some(saved) = analyzer.save(series) {
+            let written = state.save(series, &saved);
+            written.map_err(|error| unreadable(dir, &error))?;
+        }
+    }
+    Ok(())
+}
+
+fn opened(dir: &Path, most: usize) -> Result<(StateDir, [u8; 32]), Error> {
+    StateDir::open(dir, None, most).map_err(|error| unreadable(dir, &error))
 }
 
 /// Runs one file through the analyzer and returns the time of its last call.

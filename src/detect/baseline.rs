@@ -9,6 +9,7 @@ use super::lag;
 use super::mode;
 use super::scales::{Random, Scales, Sketch};
 use super::segment::Regions;
+use super::shift::Usual;
 use super::surrogate::{FITTED, Surrogate};
 use super::vocabulary;
 use super::warmup::Warmup;
@@ -67,6 +68,7 @@ pub(super) struct Baseline {
     pub(super) surrogate: Surrogate,
     pub(super) familiar: Familiar,
     pub(super) regions: Regions,
+    pub(super) inputs: Usual,
     /// Whether a category had enough rows to be believed.
     pub(super) supported: Vec<bool>,
     /// Least probability that a category is tested with.
@@ -103,9 +105,11 @@ impl Baseline {
         let nulls = nulls(rates, &HeldOut::of(&surrogate, &supported, &rows));
         let (latency, fast) = latencies(&warmup.latencies);
         let sketches: Vec<Sketch> = rows.iter().map(|(sketch, _)| *sketch).collect();
+        let regions = Regions::learn(&rows, count);
         Baseline {
             familiar: Familiar::learn(&sketches),
-            regions: Regions::learn(&rows, count),
+            inputs: Usual::learn(&rows, &regions),
+            regions,
             categories,
             surrogate,
             supported,
@@ -126,11 +130,24 @@ impl Baseline {
             && self.surrogate.fits(categories)
             && self.familiar.fits()
             && self.regions.fits(categories)
+            && self.inputs.fits()
     }
 
     /// Whether a test can be trusted on this model.
     pub(super) fn is_on(&self, test: usize) -> bool {
         self.nulls[test].off.is_none()
+    }
+
+    /// Whether a test asks the surrogate, which knows only the inputs that it was fitted to.
+    pub(super) fn asks_surrogate(test: usize) -> bool {
+        let others = [
+            SEEN,
+            SEEN_QUANTISED,
+            NON_FINITE,
+            DETERMINISM,
+            DETERMINISM_CATEGORY,
+        ];
+        !others.contains(&test)
     }
 
     /// Whether a call of `rows` rows was quicker than health ever is.

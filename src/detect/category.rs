@@ -23,7 +23,7 @@ const DIRECTIONS: usize = 3;
 /// How an output becomes a category.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Categories {
-    /// By its first number, as bits.
+    /// By its value: all its numbers, as bits.
     Value(HashMap<u64, usize>),
     /// By the winning class.
     Argmax(HashMap<u32, usize>),
@@ -52,7 +52,7 @@ impl Categories {
         let first: Vec<f64> = (0..n)
             .map(|i| warmup.values(i).first().copied().unwrap_or(0.0))
             .collect();
-        let values = commonest(first.iter().map(|v| v.to_bits()), usize::MAX);
+        let values = commonest((0..n).map(|i| bits(warmup.values(i))), usize::MAX);
         if kind != ValueKind::Float || values.len() <= FEW {
             return Categories::Value(values.into_iter().filter(|(_, rank)| *rank < OWN).collect());
         }
@@ -95,7 +95,7 @@ impl Categories {
     pub(super) fn of(&self, values: &[f64], argmax: u32) -> usize {
         let first = values.first().copied().unwrap_or(0.0);
         match self {
-            Categories::Value(map) => map.get(&first.to_bits()).copied().unwrap_or(map.len()),
+            Categories::Value(map) => map.get(&bits(values)).copied().unwrap_or(map.len()),
             Categories::Argmax(map) => map.get(&argmax).copied().unwrap_or(map.len()),
             Categories::Bins { masses, edges } => match masses.get(&first.to_bits()) {
                 Some(mass) => *mass,
@@ -114,6 +114,14 @@ impl Categories {
                 .sum(),
         }
     }
+}
+
+/// The bits of one number; of several, a mix of all.
+fn bits(values: &[f64]) -> u64 {
+    let mix = |bits: u64, value: &f64| {
+        bits.rotate_left(23).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ value.to_bits()
+    };
+    values.iter().fold(0, mix)
 }
 
 fn signs(warmup: &Warmup) -> Categories {

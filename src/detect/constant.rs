@@ -25,6 +25,8 @@ const SHORTEST_COARSE: u64 = 150;
 /// The same before anything else was ever seen: a float vector, a scalar or class.
 const COLD: u64 = 64;
 const COLD_COARSE: u64 = 2000;
+/// And of a scalar that looks like no bound and no rounded number.
+const COLD_SCALAR: u64 = 512;
 /// And of classes that the user counted: none of them is as common as that.
 const COLD_CLASSES: u64 = 512;
 /// Outputs with fewer values than this in their history are coarse, and so are those with fewer
@@ -82,6 +84,8 @@ pub(super) struct Constant {
     /// Rows and equal outputs before the run.
     before: (u64, u64),
     coarse: bool,
+    /// One float whose value is neither a bound nor rounded.
+    odd: bool,
     /// Fires until the output varies again.
     firing: Option<Verdict>,
 }
@@ -116,9 +120,11 @@ impl Constant {
             (self.units, self.call) = (0, (call, 0));
             self.before = recent.before(1, newest.output);
             (self.output, self.run, self.since_row) = (newest.output, 1, newest.row);
-            let few = self.before.0 >= HISTORY && recent.older_outputs() < FEW;
+            let few = self.before.0 >= HISTORY && recent.are_few(FEW);
             // A scalar may saturate: it is as coarse as its history shows, and so is one without.
             self.coarse = kind != ValueKind::Float || few || width < 2;
+            let value = newest.values.first().copied().unwrap_or(0.0);
+            self.odd = kind == ValueKind::Float && width == 1 && !is_round(value);
             if let Some(prior) = self.prior.filter(|_| self.before.0 < HISTORY) {
                 // Any output may be the new version's commonest.
                 let rows = prior.rows.min(PRIOR_ROWS);
@@ -176,6 +182,7 @@ impl Constant {
         };
         let shortest = match (rows < HISTORY, coarse) {
             (true, true) if matches!(self.expected, Some(Capacity::Classes(_))) => COLD_CLASSES,
+            (true, true) if self.odd && self.expected.is_none() => COLD_SCALAR,
             (true, true) => COLD_COARSE,
             (true, false) => COLD,
             // The version before says how often its commonest output comes.
@@ -207,6 +214,16 @@ impl Constant {
         };
         Verdict::of(level, Kind::Constant, confidence, self.since_row, evidence)
     }
+}
+
+/// Near 0 or 1, or of at most two decimals: what a score saturates, is cut or rounded to.
+fn is_round(value: f64) -> bool {
+    let cents = value * 100.0;
+    let apart = (cents - cents.round()).abs();
+    !value.is_finite()
+        || apart <= 2e-7 * cents.abs().max(1.0)
+        || value.abs() < 1e-4
+        || (value - 1.0).abs() < 1e-4
 }
 
 fn most_common(recent: &Recent) -> u64 {

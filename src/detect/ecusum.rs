@@ -79,8 +79,8 @@ pub enum Off {
     OpenVocabulary,
     /// The inputs say too little of the outputs.
     Unpredictable,
-    /// The outputs are no floats.
-    NotFloat,
+    /// The inputs have moved away from those it was learned on.
+    Moved,
 }
 
 impl Off {
@@ -93,7 +93,7 @@ impl Off {
             Off::Stochastic => "the model draws at random",
             Off::OpenVocabulary => "new values are usual",
             Off::Unpredictable => "the inputs say too little of the outputs",
-            Off::NotFloat => "the outputs are no floats",
+            Off::Moved => "the inputs have moved away from those it was learned on",
         }
     }
 }

@@ -5,8 +5,8 @@ use super::scales::{Scales, Sketch};
 use hashbrown::HashTable;
 use std::collections::VecDeque;
 
-/// Inputs remembered: 17 bytes each in the ring and 10 in the table, 1.7 MiB at the most.
-const MEMORY: usize = 65_536;
+/// Inputs remembered: 17 bytes each in the ring, and 640 KiB of the table, 1.4 MiB at the most.
+const MEMORY: usize = 49_152;
 /// Earlier calls that an input is compared with, and how many of them make it near.
 const CALLS: usize = 8;
 const ENOUGH: usize = 2;
@@ -48,6 +48,8 @@ pub(super) struct Gate {
     places: HashTable<u32>,
     /// The last new input of each of the last calls.
     recent: VecDeque<Sketch>,
+    /// The last new inputs of this call.
+    call: VecDeque<Sketch>,
 }
 
 impl Gate {
@@ -111,6 +113,12 @@ impl Gate {
                 entry.remove();
             }
         } else {
+            if self.firsts.len() == self.firsts.capacity() {
+                // Twice as much, but never more than is used.
+                let more = self.firsts.len().max(64).min(MEMORY - self.firsts.len());
+                self.firsts.reserve_exact(more);
+                self.categories.reserve_exact(more);
+            }
             self.firsts.push(first);
             self.categories.push(category);
         }
@@ -128,8 +136,22 @@ impl Gate {
             >= ENOUGH
     }
 
+    /// Whether the input is near to at least two of the last new ones of its own call. A call of
+    /// many rows that hardly differ says no more than one row.
+    pub(super) fn is_near_in_call(&mut self, scales: &Scales, input: &Sketch) -> bool {
+        let near = self.call.iter();
+        let near = near.filter(|other| scales.near(input, other)).count() >= ENOUGH;
+        if self.call.len() == CALLS {
+            self.call.pop_front();
+        }
+        self.call.push_back(*input);
+        near
+    }
+
     /// Remembers the last new input of a call.
-    pub(super) fn end_call(&mut self, last: Option<Sketch>) {
+    pub(super) fn end_call(&mut self) {
+        let last = self.call.back().copied();
+        self.call.clear();
         let Some(last) = last else { return };
         if self.recent.len() == CALLS {
             self.recent.pop_front();

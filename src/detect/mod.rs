@@ -6,8 +6,7 @@
 //! its own false alarms (`ecusum`). Before that, simple tests with hard thresholds stand in
 //! (`constant`, `spread`, `non_finite`).
 //!
-//! Memory of one series at the most, in KiB: inputs remembered 2,600, window of outputs 700,
-//! history 200, warm-up 1,200 until the baseline stands and nothing afterwards.
+//! What a series holds at the most: docs/detection.md, held against `tests/memory.rs`.
 
 mod baseline;
 mod category;
@@ -30,6 +29,7 @@ mod saved;
 mod scales;
 mod seen;
 mod segment;
+mod shift;
 mod spread;
 mod surrogate;
 mod verdict;
@@ -47,15 +47,16 @@ use crate::fingerprint::print_map::PrintSet;
 use crate::report::Kind;
 use baseline::{Baseline, NAMES};
 use cold::Cold;
+use ecusum::Null;
 use gate::Gate;
 use phase::{Phase, Ready};
 use rows::{CallRows, SKETCH};
-use scales::{Sketch, along};
+use scales::along;
 use seen::Seen;
 use watch::{CallFacts, Row, Watch};
 
-/// Distinct outputs remembered as the vocabulary.
-const VOCABULARY: usize = 8192;
+/// Distinct outputs remembered as the vocabulary: as many as fit a table of 8,192.
+const VOCABULARY: usize = 7168;
 
 /// What the user sets.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -190,11 +191,8 @@ impl Detector {
             connection: call.connection,
             latency_ms: call.latency_nanos as f64 / 1e6,
         };
-        let mut last = None;
-        let rows: Vec<Row> = (0..n).map(|i| self.look(call, i, &mut last)).collect();
-        if !matches!(self.phase, Phase::First(_)) {
-            self.gate.end_call(last);
-        }
+        let rows: Vec<Row> = (0..n).map(|i| self.look(call, i)).collect();
+        self.gate.end_call();
         self.learn_or_watch(call, &rows, facts);
     }
 
@@ -207,7 +205,7 @@ impl Detector {
     }
 
     /// What can be said of one row on its own.
-    fn look(&mut self, call: &CallRows, i: usize, last: &mut Option<Sketch>) -> Row {
+    fn look(&mut self, call: &CallRows, i: usize) -> Row {
         let row = self.row;
         self.row += 1;
         let (exact, finite) = (call.outputs.exact[i], call.outputs.finite[i]);
@@ -233,8 +231,8 @@ impl Detector {
             sketch = scales.standard(raw_sketch);
             quantised = scales.quantised(values);
             if pass.novel {
-                scored &= !self.gate.is_near(scales, &sketch);
-                *last = Some(sketch);
+                let near = self.gate.is_near(scales, &sketch);
+                scored &= !self.gate.is_near_in_call(scales, &sketch) && !near;
             }
             if scored {
                 sight = Some(
@@ -351,7 +349,12 @@ impl Detector {
     pub fn tests(&self) -> Vec<(&'static str, Option<Off>)> {
         match &self.phase {
             Phase::Ready(state) => {
-                let offs = state.baseline.nulls.iter().map(|null| null.off);
+                let moved = state.watch.inputs_moved();
+                let off = |(test, null): (usize, &Null)| {
+                    let pauses = moved && Baseline::asks_surrogate(test);
+                    null.off.or(pauses.then_some(Off::Moved))
+                };
+                let offs = state.baseline.nulls.iter().enumerate().map(off);
                 NAMES.into_iter().zip(offs).collect()
             }
             Phase::First(_) | Phase::Second(_) => Vec::new(),

@@ -1,13 +1,14 @@
 //! The scored rows seen last, and how common each output was before them.
 
-use crate::fingerprint::print_map::PrintMap;
+use crate::fingerprint::print_map::{PrintMap, PrintSet};
 use std::collections::VecDeque;
 
 /// Rows that the tests look back on.
 pub(super) const LOOK_BACK: usize = 256;
 
-/// Distinct older outputs that are counted one by one; the rest counts as "other".
-pub(super) const MOST_OUTPUTS: u64 = 4096;
+/// Distinct older outputs that are counted one by one; the rest counts as "other". As
+/// many as fit a table of 4,096.
+pub(super) const MOST_OUTPUTS: u64 = 3584;
 
 /// One scored row.
 #[derive(Debug, Clone)]
@@ -73,6 +74,17 @@ impl Recent {
     pub(super) fn top_share(&self) -> f64 {
         let top = self.older.values().copied().max().unwrap_or(0);
         top as f64 / self.older_rows.max(1) as f64
+    }
+
+    /// Whether fewer than `few` distinct outputs came before the newest row, of at least twice as
+    /// many rows.
+    pub(super) fn are_few(&self, few: usize) -> bool {
+        if self.older_rows >= 2 * few as u64 {
+            return self.older.len() < few;
+        }
+        let mut distinct: PrintSet = self.older.keys().copied().collect();
+        distinct.extend(self.newest().skip(1).map(|row| row.output));
+        distinct.len() < few
     }
 
     /// Distinct outputs seen before the look-back, at most [`MOST_OUTPUTS`].

@@ -25,8 +25,10 @@ pub(super) type Sketch = [f32; SKETCH];
 pub(super) struct Scales {
     mean: Vec<f32>,
     deviation: Vec<f32>,
-    /// Inputs nearer than this are no evidence.
+    /// Inputs nearer than this are no evidence; 0 where even that is no measure.
     near: f32,
+    /// Whether the column that differs most is left out of distances.
+    trims: bool,
     steps: Vec<f64>,
     /// Standard deviation of [`along`] over the outputs; 0 if they are no floats.
     pub(super) deviation_along: f64,
@@ -51,6 +53,7 @@ impl Scales {
             mean,
             deviation,
             near: 0.0,
+            trims: true,
             steps: steps(warmup, kind),
             deviation_along: deviation_along(warmup, kind),
             usual: HashSet::new(),
@@ -58,6 +61,11 @@ impl Scales {
             commonest: commonest(warmup),
         };
         scales.near = scales.near_radius(warmup);
+        if scales.near == 0.0 {
+            // One column that varies, or few values: without the largest nothing is left.
+            scales.trims = false;
+            scales.near = scales.near_radius(warmup);
+        }
         scales.usual = twice((0..n).map(|i| warmup.exact(i)));
         scales.usual_quantised = twice((0..n).map(|i| scales.quantised(warmup.values(i))));
         scales
@@ -84,7 +92,7 @@ impl Scales {
 
     /// Whether two standardised inputs differ by no more than an id column and noise.
     pub(super) fn near(&self, a: &Sketch, b: &Sketch) -> bool {
-        trimmed(a, b) <= self.near
+        self.near > 0.0 && self.distance(a, b) <= self.near
     }
 
     /// A number for the cell that the output falls into.
@@ -103,6 +111,12 @@ impl Scales {
         hash
     }
 
+    fn distance(&self, a: &Sketch, b: &Sketch) -> f32 {
+        let (sum, most) = squares(a, b);
+        let sum = if self.trims { sum - most } else { sum };
+        sum.max(0.0).sqrt()
+    }
+
     fn near_radius(&self, warmup: &Warmup) -> f32 {
         let n = warmup.len();
         let mut random = Random::new(7);
@@ -110,7 +124,7 @@ impl Scales {
             .map(|_| (random.below(n), random.below(n)))
             .filter(|(i, j)| i != j)
             .map(|(i, j)| {
-                trimmed(
+                self.distance(
                     &self.standard(warmup.sketch(i)),
                     &self.standard(warmup.sketch(j)),
                 )
@@ -122,9 +136,9 @@ impl Scales {
     }
 }
 
-/// Distance without the one column that differs most: an id column makes collapsed inputs look
-/// distinct.
-fn trimmed(a: &Sketch, b: &Sketch) -> f32 {
+/// Squared distance, and the part of the column that differs most: an id column makes collapsed
+/// inputs look distinct.
+fn squares(a: &Sketch, b: &Sketch) -> (f32, f32) {
     // Lanes of their own, so that the compiler takes them at once.
     let (mut sums, mut most) = ([0.0_f32; LANES], [0.0_f32; LANES]);
     for (a, b) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)) {
@@ -138,8 +152,7 @@ fn trimmed(a: &Sketch, b: &Sketch) -> f32 {
             };
         }
     }
-    let most = most.into_iter().fold(0.0, f32::max);
-    (sums.iter().sum::<f32>() - most).max(0.0).sqrt()
+    (sums.iter().sum(), most.into_iter().fold(0.0, f32::max))
 }
 
 /// Width of a cell in each column: a sixteenth of the winsorised standard deviation; 1 for

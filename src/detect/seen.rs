@@ -26,8 +26,10 @@ pub(super) struct Sight {
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     rows: u32,
-    last_row: u64,
-    last_call: u64,
+    /// Place of its last row in the window.
+    last_row: u32,
+    /// The lower half of its last call's number.
+    last_call: u32,
 }
 
 /// The outputs of the last [`WINDOW`] scored rows, and the input of each.
@@ -63,7 +65,7 @@ impl Seen {
                 && self
                     .exact
                     .get(&exact)
-                    .is_some_and(|entry| entry.last_call == call),
+                    .is_some_and(|entry| entry.last_call == call as u32),
         };
         self.remember(input, exact, quantised, call);
         sight
@@ -71,7 +73,7 @@ impl Seen {
 
     fn elsewhere(&self, scales: &Scales, entry: Option<&Entry>, input: &Sketch) -> bool {
         entry.is_some_and(|entry| {
-            let other = &self.inputs[(entry.last_row % WINDOW as u64) as usize];
+            let other = &self.inputs[entry.last_row as usize];
             !scales.near(input, other)
         })
     }
@@ -88,14 +90,14 @@ impl Seen {
             forget(&mut self.exact, old_exact);
             forget(&mut self.quantised, old_quantised);
         }
-        let row = self.rows;
+        let (row, call) = (at as u32, call as u32);
         note(&mut self.exact, exact, row, call);
         note(&mut self.quantised, quantised, row, call);
         self.rows += 1;
     }
 }
 
-fn note<H: BuildHasher>(map: &mut HashMap<u64, Entry, H>, key: u64, row: u64, call: u64) {
+fn note<H: BuildHasher>(map: &mut HashMap<u64, Entry, H>, key: u64, row: u32, call: u32) {
     let entry = map.entry(key).or_insert(Entry {
         rows: 0,
         last_row: 0,

@@ -13,8 +13,8 @@ use super::rows::SKETCH;
 use super::scales::{Random, Sketch};
 use serde::{Deserialize, Serialize};
 
-const AXES: usize = 2;
-const BINS: usize = 32;
+pub(super) const AXES: usize = 2;
+pub(super) const BINS: usize = 32;
 /// Rounds of power iteration, and rows that the axes are learned from.
 const ROUNDS: usize = 8;
 const LEARNED: usize = 1024;

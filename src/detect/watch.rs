@@ -14,6 +14,7 @@ use super::rows::InputRows;
 use super::scales::{Scales, Sketch};
 use super::seen::Sight;
 use super::segment::Segment;
+use super::shift::Shift;
 use std::collections::VecDeque;
 
 /// A call is cut into at most this many units: its rows are independent only given their inputs.
@@ -21,13 +22,17 @@ const BLOCKS: usize = 8;
 /// Rows kept to name the cause from.
 const HISTORY: usize = 1024;
 /// Scored rows whose inputs are kept to find the segment with.
-const INPUTS: usize = 512;
+const INPUTS: usize = 384;
 /// Scored rows after an alarm at which it is named again, and from then on at each doubling.
 const RENAME: u64 = 32;
 /// Scored rows that an alarm waits at the most for a second reply to be named from.
 const WAIT: u64 = 40;
-/// Scored rows without evidence after which an incident is over, at the least.
+/// Scored rows without evidence after which an incident is over, at the least; twice as many for
+/// one that came back soon, up to the most.
 const OVER: u64 = 160;
+const OVER_MOST: u64 = 1280;
+/// An incident within this many times that comes back.
+const SOON: u64 = 8;
 /// Evidence that keeps an incident alive.
 const ALIVE: f64 = 100.0;
 
@@ -78,6 +83,7 @@ pub(super) struct Watch {
     limit: f64,
     mode: Mode,
     segment: Segment,
+    shift: Shift,
     pool: Pool,
     lag: Lag,
     history: VecDeque<Seat>,
@@ -88,6 +94,9 @@ pub(super) struct Watch {
     clock: u64,
     clock_at_start: Vec<u64>,
     incident: Option<Incident>,
+    /// Scored rows without evidence that end an incident now, and when the last one ended.
+    over: u64,
+    ended: Option<u64>,
 }
 
 impl Watch {
@@ -100,6 +109,7 @@ impl Watch {
             limit,
             mode: Mode::new(categories),
             segment: Segment::new(&baseline.regions, categories),
+            shift: Shift::new(&baseline.inputs),
             pool: Pool::new(),
             lag: Lag::default(),
             history: VecDeque::new(),
@@ -108,12 +118,19 @@ impl Watch {
             clock: 0,
             clock_at_start: vec![0; TESTS],
             incident: None,
+            over: OVER,
+            ended: None,
         }
     }
 
     /// What is wrong, once it has a name.
     pub(super) fn incident(&self) -> Option<&Incident> {
         self.incident.as_ref().filter(|incident| !incident.early)
+    }
+
+    /// Whether the inputs have moved away from those of the warm-up.
+    pub(super) fn inputs_moved(&self) -> bool {
+        self.shift.has_moved()
     }
 
     /// The strongest evidence over the tests that are on.
@@ -163,8 +180,16 @@ impl Watch {
         unit.flag(NON_FINITE, Some(!row.finite));
         unit.flag(DETERMINISM, row.pass.changed);
         unit.flag(DETERMINISM_CATEGORY, row.pass.category_changed);
-        unit.flag(SEEN, row.sight.map(|sight| sight.exact));
-        unit.flag(SEEN_QUANTISED, row.sight.map(|sight| sight.quantised));
+        if row.scored {
+            let (usual, regions) = (&baseline.inputs, &baseline.regions);
+            self.shift.observe(usual, regions, &row.sketch);
+        }
+        if let Some(sight) = row.sight {
+            for (test, seen) in [(SEEN, sight.exact), (SEEN_QUANTISED, sight.quantised)] {
+                let worth = self.shift.worth(baseline.nulls[test].mu);
+                unit.value(test, worth.map(|worth| worth * f64::from(u8::from(seen))));
+            }
+        }
         self.clock += u64::from(row.scored || !row.finite);
         let mut seat = Seat::new(row, call, fast);
         if row.scored {
@@ -173,7 +198,7 @@ impl Watch {
             }
             self.inputs.push_back((row.row, row.sketch));
             let predicted = baseline.surrogate.predict(&row.sketch);
-            if baseline.familiar.knows(&row.sketch) {
+            if !self.shift.has_moved() && baseline.familiar.knows(&row.sketch) {
                 unit.flag(VOCABULARY, row.new_value);
                 self.ask_surrogate(baseline, row, &predicted, &mut seat, unit);
             }
@@ -252,6 +277,11 @@ impl Watch {
         }
         if let (Some((test, onset)), None) = (alarm, &self.incident) {
             let named = self.name(scales, baseline, test, onset, last.row);
+            let again = |ended| self.clock - ended < SOON * self.over;
+            self.over = match self.ended.is_some_and(again) {
+                true => (2 * self.over).min(OVER_MOST),
+                false => OVER,
+            };
             self.incident = Some(Incident {
                 test,
                 onset_row: onset,
@@ -296,8 +326,9 @@ impl Watch {
         let Some(incident) = &self.incident else {
             return;
         };
-        if self.clock - incident.last_bad >= OVER.max(incident.delay) {
+        if self.clock - incident.last_bad >= self.over.max(incident.delay) {
             self.incident = None;
+            self.ended = Some(self.clock);
             return;
         }
         if self.clock < incident.rename_at && !incident.early {

@@ -14,7 +14,7 @@ use super::baseline::{
 use super::scales::{Scales, Sketch};
 use super::verdict::Extent;
 use crate::report::Kind;
-use shares::{outgrown, pull, rows_equal, share, spread, top, varied};
+use shares::{converges, outgrown, pull, rows_equal, share, spread, to_or_from_one, top, varied};
 use std::collections::VecDeque;
 
 /// Rows before the alarm that are looked at, at the most.
@@ -27,6 +27,10 @@ const ALL: f64 = 0.9;
 const NARROW: f64 = 0.15;
 /// Of rows that differ by noise, more than this share have an output of their own.
 const VARIED: f64 = 0.6;
+/// Noise around one output hits the same value this seldom.
+const FEW_EQUAL: f64 = 0.3;
+/// Outputs that spread less than this part of what they did move towards one point.
+const SHRUNK: f64 = 0.8;
 /// Rows of a part that say something.
 const FEW: usize = 6;
 /// With fewer rows since the onset than this, a part and all look alike.
@@ -68,7 +72,11 @@ pub(super) fn name(history: &VecDeque<Seat>, scene: &Scene<'_>, onset: u64, row:
     let from = onset.max(row.saturating_sub(REACH));
     let seats: Vec<&Seat> = history.iter().filter(|seat| seat.row >= from).collect();
     let scored: Vec<&Seat> = seats.iter().copied().filter(|seat| seat.scored).collect();
-    let (kind, vague) = kind(&seats, &scored, scene);
+    let (mut kind, vague) = kind(&seats, &scored, scene);
+    if kind == Kind::NearConstant && scene.scales.deviation_along == 0.0 {
+        // Integers and labels are equal or not.
+        kind = Kind::Partial;
+    }
     Named {
         kind,
         vague,
@@ -107,7 +115,13 @@ fn kind(seats: &[&Seat], scored: &[&Seat], scene: &Scene<'_>) -> (Kind, bool) {
     if lagged(scored, scene) {
         return (Kind::Lagged, false);
     }
-    if rows_equal(scored) || rows_equal(&scored[scored.len().saturating_sub(LATEST)..]) {
+    // The call of the onset may hold rows from before.
+    let onset = scored.first().map(|seat| seat.call);
+    let later = scored.iter().position(|seat| Some(seat.call) != onset);
+    if rows_equal(scored)
+        || rows_equal(&scored[later.unwrap_or(0)..])
+        || rows_equal(&scored[scored.len().saturating_sub(LATEST)..])
+    {
         return (Kind::RowsEqual, false);
     }
     if let Some(kind) = one_value(scored, scene) {
@@ -117,13 +131,12 @@ fn kind(seats: &[&Seat], scored: &[&Seat], scene: &Scene<'_>) -> (Kind, bool) {
     let usual = scene.baseline.nulls[SEEN].mu * scored.len() as f64;
     if scene.baseline.is_on(SEEN) && repeats.len() > 2 && repeats.len() as f64 > 2.0 * usual {
         // Exact repeats are the plainest sign, whichever test was quicker.
-        return match (
-            top(&repeats, |seat| seat.exact) >= 0.8,
-            top(&repeats, |seat| seat.quantised) >= 0.8,
-        ) {
-            (true, _) => (Kind::Partial, false),
-            (false, true) => (Kind::NearConstant, false),
-            (false, false) => (Kind::CacheLike, false),
+        let exact = top(&repeats, |seat| seat.exact);
+        return match top(&repeats, |seat| seat.quantised) >= 0.8 {
+            _ if exact >= 0.55 => (Kind::Partial, false),
+            true if exact < FEW_EQUAL => (Kind::NearConstant, false),
+            true => (Kind::Partial, false),
+            false => (Kind::CacheLike, false),
         };
     }
     if share(scored, |seat| seat.fast) > 0.15 && scene.test != SEEN_QUANTISED {
@@ -169,7 +182,7 @@ fn one_value(scored: &[&Seat], scene: &Scene<'_>) -> Option<Kind> {
     }
     let quantised = top(newer, |seat| seat.quantised);
     let narrow = spread(newer, scene.scales.deviation_along).is_some_and(|s| s < NARROW);
-    if varied(newer) > VARIED && (quantised > ALL || narrow) {
+    if varied(newer) > VARIED && exact < FEW_EQUAL && (quantised > ALL || narrow) {
         return Some(Kind::NearConstant);
     }
     let prior = &scene.baseline.surrogate.prior;
@@ -198,11 +211,11 @@ fn by_changes(changed: &[&Seat], scene: &Scene<'_>) -> (Kind, bool) {
     if share(changed, |seat| seat.fast) > 0.5 {
         return (Kind::CacheLike, false);
     }
-    if top(changed, |seat| seat.exact) >= 0.7 {
+    if top(changed, |seat| seat.exact) >= 0.7 || to_or_from_one(changed) {
         return (Kind::Partial, false);
     }
     let pulled = pull(changed).is_some_and(|correlation| correlation < PULLED);
-    if pulled || top(changed, |seat| seat.quantised) >= 0.7 {
+    if pulled || converges(changed) || top(changed, |seat| seat.quantised) >= 0.7 {
         return (Kind::NearConstant, false);
     }
     let deviation = scene.scales.deviation_along;
@@ -225,7 +238,10 @@ fn part(scored: &[&Seat], changed: &[&Seat], scene: &Scene<'_>) -> (Kind, bool) 
     };
     let near = |part: &[&Seat]| {
         let narrow = spread(part, scene.scales.deviation_along).is_some_and(|s| s < NARROW);
-        part.len() >= FEW && varied(part) > VARIED && (narrow || top(part, |s| s.quantised) > 0.5)
+        let equal = top(part, |s| s.exact);
+        let repeats = equal >= FEW_EQUAL && equal * part.len() as f64 >= 3.0;
+        let one_cell = top(part, |s| s.quantised) > 0.5;
+        part.len() >= FEW && varied(part) > VARIED && !repeats && (narrow || one_cell)
     };
     let coarse = scene.baseline.usual >= 0.5;
     let in_segment = of(&|seat| seat.in_segment);
@@ -240,7 +256,8 @@ fn part(scored: &[&Seat], changed: &[&Seat], scene: &Scene<'_>) -> (Kind, bool) 
     });
     if let Some(category) = alone {
         let grown = of(&|seat| seat.category == Some(category));
-        let pulled = pull(changed).is_some_and(|correlation| correlation < -0.4);
+        let pulled =
+            converges(changed) || pull(changed).is_some_and(|correlation| correlation < -0.4);
         let other_values = !coarse && varied(&grown) > VARIED;
         return if near(&grown) || pulled || other_values {
             (Kind::NearConstant, !near(&grown))
@@ -248,7 +265,11 @@ fn part(scored: &[&Seat], changed: &[&Seat], scene: &Scene<'_>) -> (Kind, bool) 
             (Kind::Partial, false)
         };
     }
-    if scene.test == VOCABULARY {
+    // A cache gives what it gave before; a continuous output that never came before is none.
+    let continuous = scene.baseline.is_on(SEEN) && varied(scored) > 0.95;
+    let newer = &scored[scored.len() / 2..];
+    let shrunk = spread(newer, scene.scales.deviation_along).is_some_and(|s| s < SHRUNK);
+    if scene.test == VOCABULARY || converges(changed) || continuous && shrunk {
         return (Kind::NearConstant, true);
     }
     (Kind::CacheLike, true)

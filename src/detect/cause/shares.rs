@@ -6,6 +6,8 @@ use std::hash::Hash;
 
 /// Changes that say something about a direction.
 const CHANGES: usize = 5;
+/// Changes that show that all replies move to one point.
+const CONVERGING: usize = 8;
 
 /// Share of the commonest value, 0 to 1; 0 without rows.
 pub(super) fn top<K: Eq + Hash>(seats: &[&Seat], of: impl Fn(&Seat) -> K) -> f64 {
@@ -80,8 +82,60 @@ pub(super) fn outgrown(seats: &[&Seat]) -> Option<usize> {
     (*sum > 0.6 * growth && *sum > 4.0 * variance.sqrt()).then_some(category)
 }
 
-/// Neighbours within a call are equal, neighbours across calls are not.
+/// Whether all replies move towards one point: the changes of replies below it go up, and of
+/// those above it go down, with one exception in twenty. `false` with fewer than eight changes.
+pub(super) fn converges(changed: &[&Seat]) -> bool {
+    let mut changes: Vec<(f32, f32)> = changed.iter().filter_map(|seat| seat.changed).collect();
+    if changes.len() < CONVERGING {
+        return false;
+    }
+    changes.sort_by(|a, b| a.0.total_cmp(&b.0));
+    // Exceptions with the point below all replies, then moved up past one reply after the other.
+    let mut exceptions = changes.iter().filter(|(first, now)| now > first).count();
+    let mut fewest = exceptions;
+    for (first, now) in &changes {
+        if now > first {
+            exceptions -= 1;
+        } else {
+            exceptions += 1;
+        }
+        fewest = fewest.min(exceptions);
+    }
+    fewest * 20 <= changes.len()
+}
+
+/// Whether seven of ten changes of replies are to one output or away from it, and three of ten to
+/// it: a part of the traffic gets that output, and which part changes.
+pub(super) fn to_or_from_one(changed: &[&Seat]) -> bool {
+    let mut counts: HashMap<u64, (u32, f32)> = HashMap::new();
+    for seat in changed {
+        counts.entry(seat.exact).or_insert((0, seat.along)).0 += 1;
+    }
+    let most = counts
+        .into_iter()
+        .max_by_key(|(exact, (n, _))| (*n, *exact));
+    let Some((exact, (n, along))) = most.filter(|_| changed.len() >= CONVERGING) else {
+        return false;
+    };
+    let away = |seat: &Seat| seat.changed.is_some_and(|(first, _)| first == along);
+    f64::from(n) >= 0.3 * changed.len() as f64
+        && share(changed, |seat| seat.exact == exact || away(seat)) >= 0.7
+}
+
+/// Neighbours within a call are equal, neighbours across calls are not, and the calls whose rows
+/// are equal do not share one output.
 pub(super) fn rows_equal(scored: &[&Seat]) -> bool {
+    let mut outputs: HashMap<u64, u32> = HashMap::new();
+    for call in scored.chunk_by(|a, b| a.call == b.call) {
+        if call.len() > 1 && call.iter().all(|seat| seat.exact == call[0].exact) {
+            *outputs.entry(call[0].exact).or_insert(0) += 1;
+        }
+    }
+    let calls: u32 = outputs.values().sum();
+    let most = outputs.into_values().max().unwrap_or(0);
+    if most >= 2 && most * 2 > calls {
+        return false;
+    }
     let (mut within, mut across) = ((0, 0), (0, 0));
     for pair in scored.windows(2) {
         let count = if pair[0].call == pair[1].call {

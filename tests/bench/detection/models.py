@@ -13,7 +13,8 @@ class Model:
         self.serve, self.retrained = serve, retrained
         self.deviation = self.data.std(0) + 1e-9
         centred = (self.data - self.data.mean(0)) / self.deviation
-        self.axes = np.linalg.svd(centred, full_matrices=False)[2][:2]
+        axes = np.linalg.svd(centred, full_matrices=False)[2][:2]
+        self.axes = np.r_[axes, np.zeros((2 - len(axes), axes.shape[1]))]
 
     def inputs(self, rng, n, weights=None):
         """Fresh inputs: a point between two of one group, and noise."""

@@ -9,8 +9,9 @@ import zlib
 
 import numpy as np
 
-HEALTHY = ["healthy", "zipf", "bursty", "rollout", "storm", "legit_cache", "input_collapse", "input_near",
-           "mixshift", "newgroup", "speedup", "corrbatch", "coarser", "slow", "pause", "clock_back", "restart"]
+HEALTHY = ["healthy", "zipf", "bursty", "rollout", "rollback", "storm", "legit_cache", "input_collapse", "input_near",
+           "mixshift", "newgroup", "drift", "sorted", "speedup", "corrbatch", "coarser", "slow", "pause", "clock_back", "restart",
+           "restart_state"]
 # What a fault is called; any of these is right.
 FAULTS = {
     "const": ["constant"], "zeros": ["constant"], "cold_const": ["constant"], "flat_rollout": ["constant"],
@@ -22,13 +23,18 @@ FAULTS = {
     "replica25": ["partial", "constant"], "seg5": ["partial", "constant"], "seg20": ["partial", "constant"],
     "seg50": ["partial", "constant"], "segnoise20": ["near_constant", "partial"],
     "lag1": ["lagged"], "bcast": ["rows_equal"],
-    "two": ["partial", "constant", "non_finite"], "flapping": ["constant"], "slow_const": ["constant"],
+    "two": ["partial", "constant", "non_finite"], "flapping": ["constant", "partial"], "slow_const": ["constant"],
     "pause_const": ["constant"], "back_const": ["constant"], "restart_const": ["constant"],
+    "restart_state_const": ["constant"], "one_of_three": ["constant"],
 }
 SCENARIOS = HEALTHY + list(FAULTS)
 
 
 def applies(model, scenario):
+    if model.rows <= 8_000:
+        return scenario in ("healthy", "rollout", "const", "cold_const", "nan", "noise4", "seg50", "bcast", "flat_rollout")
+    if scenario in ("sorted", "drift") and model.name == "table":
+        return False
     if scenario in ("nan", "inf", "noise6", "noise4", "noise3", "segnoise20", "two"):
         return model.kind not in ("int", "label")
     if scenario == "zeros":
@@ -41,14 +47,17 @@ def applies(model, scenario):
 class Traffic:
     """Which inputs come when: fresh ones, hot keys, retries and replays, in batches."""
 
-    def __init__(self, model, scenario, rng, seed):
-        self.rng, n = rng, model.rows
+    def __init__(self, model, scenario, rng, seed, n):
+        self.rng = rng
         share = [0.05, 0.0, 0.2, 0.35, 0.5][seed % 5]
         share = {"zipf": 0.5, "legit_cache": max(share, 0.35)}.get(scenario, share)
         batches = [[1, 1, 1, 2, 4, 8, 16, 32], [1], [4, 8, 16, 32]][(seed + zlib.crc32(model.name.encode())) % 3]
         batches = [4, 8, 16, 32] if scenario in ("corrbatch", "bcast") else batches
         batches = [1] if scenario.startswith("slow") and scenario != "slowdrift" else batches
-        self.onset = 0 if scenario == "cold_const" else int(rng.integers(n * 4 // 9, n * 5 // 9))
+        # Short streams need most of their rows to learn from.
+        first, last = (n * 4 // 9, n * 5 // 9) if n > 8000 else (n * 3 // 4, n * 4 // 5)
+        share = share if n > 8000 else min(share, 0.05)
+        self.onset = 0 if scenario == "cold_const" else int(rng.integers(first, last))
         popular = 1 / np.arange(1, 501) ** 1.1
         popular /= popular.sum()
         source, request, sent, fresh = [], [], [], 0
@@ -87,6 +96,15 @@ class Traffic:
         if scenario == "corrbatch":
             base = model.inputs(rng, self.calls)[self.request[self.first]]
             x[late] = (base + 0.35 * (x - base))[late]
+        if scenario == "drift":
+            # All inputs move slowly, by one standard deviation in the end.
+            moved = ((self.first - self.onset) / (len(self.rows) - self.onset)).clip(0, 1)
+            x += (moved[:, None] * model.deviation * rng.choice([-1, 1], x.shape[1])).astype(np.float32)
+        if scenario == "sorted":
+            # A batch job goes through its rows in order.
+            order = np.flatnonzero(late)
+            order = order[np.argsort(self.first[order])]
+            x[order] = x[order[np.argsort(model.along(x[order])[:, 0])]]
         x = x[self.distinct]
         if scenario in ("input_collapse", "input_near"):
             hit = self.after & (rng.random(len(x)) < 0.97)
@@ -115,10 +133,10 @@ class Traffic:
         return times, load / load.mean()
 
 
-def make(model, scenario, seed):
-    """One stream."""
+def make(model, scenario, seed, rows=None):
+    """One stream, of as many rows as its model says unless told."""
     rng = np.random.default_rng([zlib.crc32(model.name.encode()), zlib.crc32(scenario.encode()), seed, 77])
-    traffic = Traffic(model, scenario, rng, seed)
+    traffic = Traffic(model, scenario, rng, seed, rows or model.rows)
     x = traffic.inputs(model, scenario)
     true = model.serve(x)
     served, version, hit = true.copy(), np.ones(len(x), np.int8), np.zeros(len(x), bool)
@@ -131,9 +149,17 @@ def make(model, scenario, seed):
     meta = dict(family=model.name, scenario=scenario, seed=seed, kind=model.kind, fault=is_fault,
                 onset=traffic.onset if is_fault else -1, right=FAULTS.get(scenario, []),
                 restart=int(traffic.onset) if scenario.startswith("restart") else None,
+                state="state" in scenario, collapsed="y" if scenario == "one_of_three" else None,
                 altered_share=float(altered[traffic.onset :].mean()) if is_fault else 0.0)
     return dict(t=times[traffic.request], req=traffic.request, ver=version, lat=lat[traffic.request].astype(np.float32),
-                X=x.astype(np.float32), Y=served, altered=altered, meta=meta)
+                X=x.astype(np.float32), Y=served, altered=altered, meta=meta, extra=beside(model, scenario, x, true))
+
+
+def beside(model, scenario, x, true):
+    """Two more outputs that stay healthy."""
+    if scenario != "one_of_three":
+        return {}
+    return {"a": true, "z": model.along(x).astype(np.float32)}
 
 
 def fault(model, scenario, traffic, x, true, served, version, hit, times):
@@ -164,7 +190,8 @@ def fault(model, scenario, traffic, x, true, served, version, hit, times):
         return after & (along[:, 0] >= a) & (along[:, 0] < b)
 
     noisy = lambda rows, size: (one + size * rng.standard_normal((int(rows.sum()), true.shape[1]))).astype(true.dtype)
-    if scenario in ("const", "cold_const", "slow_const", "pause_const", "back_const", "restart_const"):
+    if scenario in ("const", "cold_const", "slow_const", "pause_const", "back_const", "restart_const",
+                    "restart_state_const", "one_of_three"):
         served[after] = one
     elif scenario == "flat_rollout":
         served[after], version[after] = one, 2
@@ -214,9 +241,11 @@ def fault(model, scenario, traffic, x, true, served, version, hit, times):
         served[after & (rng.random(n) < 0.05)] = np.nan
     elif scenario == "flapping":
         served[after & ((traffic.rows - traffic.onset) // 800 % 2 == 0)] = one
-    elif scenario in ("rollout", "coarser"):
-        version[after] = 2
-        served[after] = model.retrained(x[after]) if scenario == "rollout" else true[after].round(1 if scale == 1 else -1)
+    elif scenario in ("rollout", "coarser", "rollback"):
+        back = traffic.onset + (n - traffic.onset) // 2 if scenario == "rollback" else n
+        new = after & (traffic.rows < back)
+        version[new] = 2
+        served[new] = true[new].round(1 if scale == 1 else -1) if scenario == "coarser" else model.retrained(x[new])
 
 
 def latencies(scenario, traffic, hit, load):

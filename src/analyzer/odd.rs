@@ -1,0 +1,204 @@
+//! Odd input: nothing breaks, everything is counted.
+
+use super::tests::{analyzer, exchange, floats, healthy, spec};
+use super::*;
+use crate::proto::tensorflow::serving::{PredictRequest, PredictResponse};
+use crate::report::{Kind, RowIs};
+use prost::Message;
+
+/// A call with these tensors.
+fn call(
+    n: u64,
+    inputs: Vec<f32>,
+    of: &[usize],
+    outputs: &[(&str, Vec<f32>, &[usize])],
+) -> Exchange {
+    let request = PredictRequest {
+        model_spec: spec(None),
+        inputs: [("x".to_owned(), floats(inputs, of))].into(),
+        output_filter: vec![],
+    };
+    let outputs = outputs.iter();
+    let outputs =
+        outputs.map(|(name, values, dims)| ((*name).to_owned(), floats(values.clone(), dims)));
+    let response = PredictResponse {
+        model_spec: spec(Some(3)),
+        outputs: outputs.collect(),
+    };
+    Exchange {
+        request: request.encode_to_vec().into(),
+        response: response.encode_to_vec().into(),
+        ..exchange(n, healthy)
+    }
+}
+
+fn noise(n: u64, count: usize) -> Vec<f32> {
+    let at = |i| ((n as f32 * 12.9 + i as f32 * 78.2).sin() * 43758.547).fract();
+    (0..count).map(at).collect()
+}
+
+fn fired(analyzer: &Analyzer) -> Vec<(String, Option<Kind>, u64)> {
+    let steps = analyzer.report(0).transitions.into_iter();
+    let firing = steps.filter(|step| step.to == State::Firing);
+    firing.map(|s| (s.output, s.kind, s.rows)).collect()
+}
+
+#[test]
+fn nan_denormal_and_infinite_inputs_are_inputs_like_any() {
+    let mut analyzer = analyzer();
+    let odd = [
+        f32::NAN,
+        f32::from_bits(1),
+        -0.0,
+        f32::INFINITY,
+        f32::MAX,
+        -f32::MAX,
+    ];
+    for n in 0..1200 {
+        let mut inputs = noise(n, 32);
+        for (i, value) in odd.iter().enumerate() {
+            inputs[(n as usize * 5 + i * 7) % 32] = *value;
+        }
+        let outputs = noise(n + 7, 12);
+        let outcome = analyzer.observe(&call(n, inputs, &[4, 8], &[("y", outputs, &[4, 3])]));
+        assert_eq!((outcome.skipped, outcome.rows), (None, 4));
+    }
+    assert_eq!(fired(&analyzer), []);
+    assert_eq!(analyzer.report(0).series[0].baseline.state, "ready");
+}
+
+#[test]
+fn empty_batches_and_tensors_without_elements_are_counted() {
+    let mut analyzer = analyzer();
+    for (inputs, outputs) in [([0, 8], [0, 3]), ([4, 0], [4, 3]), ([4, 8], [4, 0])] {
+        let values = |dims: [usize; 2]| noise(1, dims[0] * dims[1]);
+        let one = call(
+            1,
+            values(inputs),
+            &inputs,
+            &[("y", values(outputs), &outputs)],
+        );
+        assert_eq!(analyzer.observe(&one).skipped, Some(Skip::Empty));
+    }
+    assert_eq!(analyzer.report(0).observed.skipped["empty"], 3);
+}
+
+#[test]
+fn shapes_that_change_from_call_to_call_are_no_alarm() {
+    let mut analyzer = analyzer();
+    for n in 0..1500 {
+        let (length, width) = (1 + n as usize % 7, 1 + n as usize % 5);
+        let inputs = noise(n, 4 * length);
+        let outputs = noise(n + 3, 4 * width);
+        let dims = [4, length];
+        let outcome = analyzer.observe(&call(n, inputs, &dims, &[("y", outputs, &[4, width])]));
+        assert_eq!((outcome.skipped, outcome.rows), (None, 4));
+    }
+    assert_eq!(fired(&analyzer), []);
+}
+
+#[test]
+fn sequences_of_any_length_are_learned_and_a_flat_one_is_found() {
+    let mut analyzer = analyzer();
+    for n in 0..1300 {
+        let length = 6 + n as usize % 5;
+        let outputs = if n < 1200 {
+            noise(n + 3, 4 * length * 4)
+        } else {
+            vec![0.3; 4 * length * 4]
+        };
+        let dims = [4, length, 4];
+        analyzer.observe(&call(
+            n,
+            noise(n, 4 * length),
+            &[4, length],
+            &[("y", outputs, &dims)],
+        ));
+    }
+    let found = fired(&analyzer);
+    assert!(
+        found.len() == 1 && (4800..=4900).contains(&found[0].2),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn one_output_of_three_collapses_alone() {
+    let mut analyzer = analyzer();
+    for n in 0..1000 {
+        let flat = if n < 900 {
+            noise(n + 1, 12)
+        } else {
+            vec![0.25; 12]
+        };
+        let outputs = [
+            ("a", noise(n + 2, 12), &[4, 3][..]),
+            ("b", flat, &[4, 3][..]),
+            ("c", noise(n + 3, 4), &[4, 1][..]),
+        ];
+        analyzer.observe(&call(n, noise(n, 32), &[4, 8], &outputs));
+    }
+    let found = fired(&analyzer);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(
+        (found[0].0.as_str(), found[0].1),
+        ("b", Some(Kind::Constant))
+    );
+}
+
+#[test]
+fn a_batch_that_is_not_first_makes_the_reply_one_row_and_the_report_says_so() {
+    let mut analyzer = analyzer();
+    for n in 0..400 {
+        // Time first: 6 steps of 4 sequences, and a score for each sequence.
+        let scores = if n < 300 {
+            noise(n + 1, 8)
+        } else {
+            vec![0.5; 8]
+        };
+        analyzer.observe(&call(
+            n,
+            noise(n, 48),
+            &[6, 4, 2],
+            &[("y", scores, &[4, 2])],
+        ));
+    }
+    let series = &analyzer.report(0).series[0];
+    assert_eq!(
+        (series.row_is, series.kind),
+        (RowIs::WholeReply, Some(Kind::Constant))
+    );
+    assert!((300..=364).contains(&fired(&analyzer)[0].2));
+}
+
+#[test]
+fn ten_thousand_numbers_wide() {
+    let mut analyzer = analyzer();
+    for n in 0..90 {
+        let row = if n < 10 {
+            noise(n + 1, 10_000)
+        } else {
+            vec![1e-4; 10_000]
+        };
+        analyzer.observe(&call(n, noise(n, 8), &[1, 8], &[("y", row, &[1, 10_000])]));
+    }
+    assert_eq!(fired(&analyzer)[0].1, Some(Kind::Constant));
+}
+
+#[test]
+fn more_models_than_fit_leave_and_are_counted() {
+    let mut analyzer = analyzer();
+    let one = exchange(0, healthy);
+    let mut request = PredictRequest::decode(one.request.clone()).unwrap();
+    let mut evicted = 0;
+    for n in 0..3000_u64 {
+        request.model_spec.as_mut().unwrap().name = format!("model-{n}");
+        let outcome = analyzer.observe(&Exchange {
+            request: request.encode_to_vec().into(),
+            ..one.clone()
+        });
+        evicted += outcome.evicted;
+    }
+    assert_eq!((evicted, analyzer.series_count()), (3000 - 256, 256));
+    assert_eq!(analyzer.report(0).observed.calls, 3000);
+}

@@ -1,0 +1,172 @@
+//! Live and offline agree bit for bit, whatever order concurrent replies come in.
+
+use super::parts::*;
+use bytes::Bytes;
+use flatline::analyzer::{Analyzer, Options};
+use flatline::app;
+use flatline::config::Capture;
+use flatline::proto::tensorflow::serving::{
+    ModelSpec, PredictRequest, PredictResponse, model_spec,
+};
+use flatline::proto::tensorflow::tensor_shape_proto::Dim;
+use flatline::proto::tensorflow::{TensorProto, TensorShapeProto};
+use flatline::replay::{Records, exchange};
+use http::HeaderValue;
+use prost::Message;
+use std::fs::File;
+use std::time::Duration;
+
+const CONNECTIONS: u64 = 8;
+const CALLS: u64 = 260;
+/// Calls of each connection before every reply is the same.
+const HEALTHY: u64 = 220;
+
+fn framed(message: &impl Message) -> Bytes {
+    let message = message.encode_to_vec();
+    let mut body = vec![0];
+    body.extend((message.len() as u32).to_be_bytes());
+    body.extend(message);
+    body.into()
+}
+
+fn floats(values: Vec<f32>, width: i64) -> TensorProto {
+    let rows = values.len() as i64 / width;
+    let dim = [rows, width].map(|size| Dim {
+        size,
+        name: String::new(),
+    });
+    TensorProto {
+        dtype: 1,
+        tensor_shape: Some(TensorShapeProto {
+            dim: dim.into(),
+            unknown_rank: false,
+        }),
+        float_val: values,
+        ..TensorProto::default()
+    }
+}
+
+fn spec(version: Option<i64>) -> Option<ModelSpec> {
+    Some(ModelSpec {
+        name: "m".to_owned(),
+        version_choice: version.map(model_spec::VersionChoice::Version),
+        ..ModelSpec::default()
+    })
+}
+
+/// Call `n` of connection `c`: three rows of four numbers.
+fn request(c: u64, n: u64) -> Bytes {
+    let at = |i: u64| ((c * 7919 + n * 31 + i) as f32 * 12.9898).sin() * 4375.85;
+    framed(&PredictRequest {
+        model_spec: spec(None),
+        inputs: [("x".to_owned(), floats((0..12).map(at).collect(), 4))].into(),
+        output_filter: vec![],
+    })
+}
+
+fn reply(request: &[u8]) -> Bytes {
+    let request = PredictRequest::decode(&request[5..]).expect("a request");
+    let x = &request.inputs["x"].float_val;
+    let flat = request.inputs.contains_key("flat");
+    let row = |x: &[f32]| match flat {
+        true => [0.5, 0.5],
+        false => [x[0] * 0.1 + x[1], x[2] - x[3]],
+    };
+    let y: Vec<f32> = x.chunks(4).flat_map(row).collect();
+    framed(&PredictResponse {
+        model_spec: spec(Some(2)),
+        outputs: [("y".to_owned(), floats(y, 2))].into(),
+    })
+}
+
+#[tokio::test]
+async fn concurrent_replies_reach_the_same_verdicts_from_a_capture() {
+    let server = Server::start(|request, mut respond| async move {
+        let mut body = request.into_body();
+        let got = drain(&mut body).await;
+        // Some replies overtake others of their connection.
+        for _ in 0..got.len() % 7 {
+            tokio::task::yield_now().await;
+        }
+        let mut stream = respond
+            .send_response(http::Response::new(()), false)
+            .expect("headers");
+        let _ = stream.send_data(reply(&got), false);
+        let mut trailers = http::HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_static("0"));
+        let _ = stream.send_trailers(trailers);
+    })
+    .await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut config = config(server.port);
+    config.capture = Some(Capture {
+        dir: dir.path().to_owned(),
+        max_bytes: 1 << 30,
+        max_age: Duration::from_secs(3600),
+    });
+    let running = app::start(config).await.expect("the proxy starts");
+    let mut clients = Vec::new();
+    for c in 0..CONNECTIONS {
+        let client = connect(&running).await;
+        clients.push(tokio::spawn(async move {
+            for n in (0..CALLS).step_by(2) {
+                let two = [n, n + 1].map(|n| {
+                    let mut body = request(c, n);
+                    if n >= HEALTHY {
+                        let mut flat = PredictRequest::decode(&body[5..]).expect("a request");
+                        let mark = floats(vec![n as f32], 1);
+                        flat.inputs.insert("flat".to_owned(), mark);
+                        body = framed(&flat);
+                    }
+                    call(&client, PREDICT, body)
+                });
+                let [a, b] = two;
+                tokio::join!(a, b);
+            }
+        }));
+    }
+    for client in clients {
+        client.await.expect("all calls answered");
+    }
+    let live = running.report().await.expect("a report");
+    assert_eq!(live.observed.calls, CONNECTIONS * CALLS);
+    let mut offline = Analyzer::new(
+        Options {
+            max_transitions: usize::MAX,
+            ..Options::default()
+        },
+        [9; 32],
+    );
+    let mut files: Vec<_> = std::fs::read_dir(dir.path())
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    files.sort();
+    let mut number = 0;
+    for path in files {
+        for record in Records::new(File::open(path).expect("a file")) {
+            let record = record.expect("an undamaged record");
+            offline.observe(&exchange(&record, number).expect("an exchange"));
+            number += 1;
+        }
+    }
+    let offline = offline.report(0);
+    assert!(!live.transitions.is_empty(), "a flat model fires");
+    assert_eq!(offline.transitions, live.transitions);
+    assert_eq!(offline.observed, live.observed);
+    let told = |report: &flatline::report::Report| {
+        let series = report.series.iter();
+        let told = series.map(|s| {
+            (
+                s.state,
+                s.kind,
+                s.confidence.to_bits(),
+                s.evidence.clone(),
+                s.incident.clone(),
+                s.baseline.clone(),
+            )
+        });
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(told(&offline), told(&live));
+}
