@@ -15,6 +15,8 @@ use super::segment::{AXES, BINS, Regions};
 use serde::{Deserialize, Serialize};
 
 const MEMORY: f32 = 256.0;
+/// Rows from one look to the next: averages over so many hardly change in between.
+const EVERY: u64 = 8;
 const MOVED: f32 = 0.022;
 const CROWDED: f32 = 3.0;
 /// Columns are cut here, in standard deviations: one wild row moves nothing.
@@ -62,6 +64,7 @@ pub(super) struct Shift {
     means: Sketch,
     shares: Vec<f32>,
     moved: bool,
+    rows: u64,
 }
 
 impl Shift {
@@ -70,6 +73,7 @@ impl Shift {
             means: [0.0; SKETCH],
             shares: usual.shares.clone(),
             moved: false,
+            rows: 0,
         }
     }
 
@@ -97,6 +101,13 @@ impl Shift {
         for bin in regions.of(row).take(AXES) {
             self.shares[bin] += 1.0 / MEMORY;
         }
+        self.rows += 1;
+        if self.rows.is_multiple_of(EVERY) {
+            self.moved = self.judge(usual);
+        }
+    }
+
+    fn judge(&self, usual: &Usual) -> bool {
         let shift = self.means.iter().map(|mean| mean * mean).sum::<f32>() / usual.columns;
         let crowd = |shares: &[f32]| shares.iter().map(|share| share * share).sum::<f32>();
         let axes = self
@@ -105,7 +116,7 @@ impl Shift {
             .zip(usual.shares.chunks_exact(BINS));
         let crowded = axes.map(|(now, then)| crowd(now) / crowd(then).max(1e-6));
         let most = (shift / MOVED).max(crowded.fold(0.0, f32::max) / CROWDED);
-        self.moved = most > if self.moved { 0.5 } else { 1.0 };
+        most > if self.moved { 0.5 } else { 1.0 }
     }
 }
 

@@ -127,7 +127,8 @@ def main():
     print(f"\n{took:.0f} s")
     if arguments.record:
         table.record(good)
-    narrowed = arguments.families or arguments.scenarios
+    # What was recorded is of the quick form's own streams.
+    narrowed = arguments.families or arguments.scenarios or arguments.corpus or seeds != [0]
     complaints = table.wrong(results, held=arguments.quick and not narrowed)
     for complaint in complaints:
         print(f"wrong: {complaint}", file=sys.stderr)
