@@ -7,6 +7,7 @@ mod doctor;
 mod fleet;
 mod house;
 mod inject;
+mod lint;
 mod metrics;
 mod proxy;
 mod webhook;

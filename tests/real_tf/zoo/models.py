@@ -215,6 +215,7 @@ class Words(tf.Module):
 def vocabulary(lines):
     def export(folder):
         path = pathlib.Path(f"{folder}.vocabulary.txt")
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(f"word{i}\n" for i in range(lines)))
         save(Words(path), folder)
         path.unlink()

@@ -1,0 +1,96 @@
+//! `flatline lint` as people call it: exit codes, text and JSON.
+
+use std::fs;
+use std::process::{Command, Output};
+
+const BAD: &str = "model_config_list {\n  config {\n    name: \"m\"\n    base_path: \"s3://b/m\"\n    model_platform: \"tensorflow\"\n    version_policy { all {} }\n  }\n}\n";
+
+fn lint(text: &[u8], flags: &[&str]) -> Output {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("models.config");
+    fs::write(&path, text).expect("write");
+    run(&[&[path.to_str().expect("utf-8")], flags].concat())
+}
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_flatline"))
+        .arg("lint")
+        .args(arguments)
+        .output()
+        .expect("runs")
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("utf-8")
+}
+
+#[test]
+fn a_mistake_is_told_with_its_place_and_ends_with_1() {
+    let output = lint(BAD.as_bytes(), &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output);
+    assert!(said.contains("models.config:6:5: problem: "), "{said}");
+    assert!(said.contains("model_version_policy"), "{said}");
+}
+
+#[test]
+fn json_has_the_same() {
+    let output = lint(BAD.as_bytes(), &["--format", "json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("json");
+    assert_eq!(report["what"], "models_config");
+    let finding = &report["findings"][0];
+    assert_eq!(
+        (&finding["line"], &finding["column"]),
+        (&6.into(), &5.into())
+    );
+    assert_eq!(finding["rule"], "syntax");
+}
+
+#[test]
+fn what_is_meant_so_can_be_allowed_and_warnings_denied() {
+    let pinned = BAD.replace(
+        "version_policy { all {} }",
+        "model_version_policy { specific { versions: 1 } }",
+    );
+    assert_eq!(lint(pinned.as_bytes(), &[]).status.code(), Some(1));
+    let allowed = lint(pinned.as_bytes(), &["--allow", "pinned-version"]);
+    assert_eq!(allowed.status.code(), Some(0), "{}", text(&allowed));
+    let old = BAD
+        .replace("version_policy { all {} }", "")
+        .replace("model_platform: \"tensorflow\"", "model_type: TENSORFLOW");
+    assert_eq!(lint(old.as_bytes(), &[]).status.code(), Some(0));
+    assert_eq!(
+        lint(old.as_bytes(), &["--deny-warnings"]).status.code(),
+        Some(1)
+    );
+}
+
+#[test]
+fn what_cannot_be_read_ends_with_78_and_wrong_flags_with_64() {
+    assert_eq!(run(&["/no/such/path"]).status.code(), Some(78));
+    assert_eq!(run(&[]).status.code(), Some(64));
+    assert_eq!(run(&["/tmp", "--format", "xml"]).status.code(), Some(64));
+}
+
+#[test]
+fn a_huge_file_and_random_bytes_are_told_and_not_swallowed() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("models.config");
+    fs::File::create(&path)
+        .and_then(|file| file.set_len(100 << 20))
+        .expect("file");
+    let output = run(&[path.to_str().expect("utf-8")]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output).contains("104857600 bytes"),
+        "{}",
+        text(&output)
+    );
+    let output = lint(&[0xde, 0xad, 0xbe, 0xef, 0], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output).contains("no models.config"),
+        "{}",
+        text(&output)
+    );
+}
