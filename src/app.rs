@@ -15,6 +15,10 @@ use crate::state::StateDir;
 use crate::tap::Tap;
 use crate::telemetry::{self, Forwarding};
 use crate::tls;
+use crate::truth;
+use crate::truth::ask::Server;
+use crate::truth::poll::Poll;
+use crate::truth::volume::Volume;
 use crate::upstream::Dial;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +29,9 @@ const FLUSH: Duration = Duration::from_secs(2);
 
 /// How often certificate files are looked at.
 const RELOAD: Duration = Duration::from_secs(1);
+
+/// Versions that answered for the first time and wait to be asked about.
+const APPEARED: usize = 64;
 
 /// A proxy that runs.
 pub struct Running {
@@ -76,6 +83,19 @@ pub async fn start(config: Config) -> Result<Running, Error> {
     let listen_tls = listen_tls(config.listen_tls.as_ref(), &mut following)?;
     let upstream_tls = upstream_tls(config.upstream_tls.as_ref(), &mut following)?;
     let acting = action::prepare(config.action.clone());
+    if let Some(every) = config.truth_interval {
+        let volume = Volume {
+            model_dir: config.model_dir.clone(),
+            models_config: config.models_config.clone(),
+        };
+        let dial = truth::ask::dialler(config.upstream.clone(), upstream_tls.clone());
+        let server = Server::lazily(&config.upstream, dial, truth::poll::DEADLINE)
+            .map_err(|error| Error::Config(format!("upstream: {error}")))?;
+        let poll = Poll::new(server, volume, every, observer.clone());
+        let (appeared, versions) = tokio::sync::mpsc::channel(APPEARED);
+        observer.announce(appeared);
+        following.spawn(poll.run(versions));
+    }
     let settings = Settings {
         dial: Dial::new(config.upstream, upstream_tls, own.clone()),
         original_dst: config.original_dst,

@@ -3,12 +3,14 @@
 
 use crate::analyzer::{Analyzer, Chosen, Options, SeriesKey, Traffic};
 use crate::codec::frame::message;
+use crate::diagnose::facts::ModelTruth;
 use crate::proto::flatline::v1::Exchange;
 use crate::report::Report;
 use crate::skip::Skip;
 use crate::state::StateDir;
 use crate::tap::{Half, Record, Sink};
-use crate::telemetry::{Observing, verdict_changed};
+use crate::telemetry::{Observing, Told, verdict_changed};
+use crate::truth::poll::{Appeared, Learn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver, SyncSender, TryRecvError, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -61,6 +63,8 @@ enum Message {
     Report(oneshot::Sender<Report>),
     Scrape(oneshot::Sender<Arc<Snapshot>>),
     Reset(Chosen, oneshot::Sender<Vec<SeriesKey>>),
+    Learn(String, Box<ModelTruth>),
+    Announce(tokio::sync::mpsc::Sender<Appeared>),
     Flush(oneshot::Sender<()>),
 }
 
@@ -84,6 +88,8 @@ impl Observer {
             analyzer.restore(series, saved);
         }
         let worker = Worker {
+            appeared: None,
+            told: Told::default(),
             max_message: bounds.message,
             analyzer,
             state,
@@ -100,6 +106,11 @@ impl Observer {
             metrics,
             last: Arc::default(),
         })
+    }
+
+    /// Tells `to` of every version that answers for the first time from now on.
+    pub fn announce(&self, to: tokio::sync::mpsc::Sender<Appeared>) {
+        let _ = self.queue.try_send(Message::Announce(to));
     }
 
     /// The report as of now, behind all calls that are queued; `None` once the thread has ended
@@ -144,6 +155,15 @@ impl Observer {
     }
 }
 
+impl Learn for Observer {
+    fn learn(&self, model: &str, truth: ModelTruth) {
+        // While the queue is full the truth of a moment ago has to do.
+        let _ = self
+            .queue
+            .try_send(Message::Learn(model.to_owned(), Box::new(truth)));
+    }
+}
+
 impl Sink for Observer {
     fn record(&self, record: Record) {
         match self.queue.try_send(Message::Call(Box::new(record))) {
@@ -162,6 +182,9 @@ struct Worker {
     max_message: usize,
     upstream: String,
     state: Option<StateDir>,
+    /// Versions that answered for the first time are told here.
+    appeared: Option<tokio::sync::mpsc::Sender<Appeared>>,
+    told: Told,
     scraped: Option<Scraped>,
 }
 
@@ -201,6 +224,11 @@ impl Worker {
             Message::Scrape(answer) => {
                 let _ = answer.send(self.snapshot());
             }
+            Message::Announce(to) => self.appeared = Some(to),
+            Message::Learn(model, truth) => {
+                self.analyzer.learn(&model, *truth);
+                self.told.tell(|| self.analyzer.findings(), true);
+            }
             Message::Reset(chosen, answer) => {
                 let _ = answer.send(self.reset(&chosen));
             }
@@ -228,6 +256,9 @@ impl Worker {
         }
         let outcome = self.analyzer.observe(&exchange);
         if let Some(reason) = outcome.skipped {
+            if matches!(reason, Skip::Probe | Skip::WarmUp) {
+                self.metrics.calls.increment(1);
+            }
             return self.metrics.skip(reason);
         }
         self.metrics.calls.increment(1);
@@ -244,6 +275,11 @@ impl Worker {
             verdict_changed(transition, self.analyzer.category(&key));
         }
         self.save(&outcome.learned);
+        for appeared in outcome.appeared {
+            // Full: more models than are asked about.
+            let _ = self.appeared.as_ref().map(|to| to.try_send(appeared));
+        }
+        self.told.tell(|| self.analyzer.findings(), false);
     }
 
     /// A snapshot of now, or of a moment ago: however many scrape, a fifth of the time is spent on

@@ -35,11 +35,15 @@ pub enum Skip {
     Empty,
     /// The analyzer panicked on this call.
     Panic,
+    /// One request that comes again and again by the clock, beside other traffic.
+    Probe,
+    /// The very first request, sent again before any other.
+    WarmUp,
 }
 
 impl Skip {
     /// Every reason, in the order in which they are listed to users.
-    pub const ALL: [Skip; 16] = [
+    pub const ALL: [Skip; 18] = [
         Skip::TooLarge,
         Skip::MemoryFull,
         Skip::TooManyChunks,
@@ -56,6 +60,8 @@ impl Skip {
         Skip::DuplicateKey,
         Skip::Empty,
         Skip::Panic,
+        Skip::Probe,
+        Skip::WarmUp,
     ];
 
     /// The label value: stable, lower case.
@@ -78,6 +84,8 @@ impl Skip {
             Skip::DuplicateKey => "duplicate_key",
             Skip::Empty => "empty",
             Skip::Panic => "panic",
+            Skip::Probe => "probe",
+            Skip::WarmUp => "warm_up",
         }
     }
 }

@@ -1,56 +1,106 @@
-//! The doctor tells a healthy server from a flat one.
+//! The doctor tells a healthy server from a flat one, and says what the five accounts say.
 
 use flatline::demo::server::{Fault, ModelServer};
-use flatline::doctor::{Examination, Questions, examine};
+use flatline::doctor::{Examination, Questions, examine, text};
+use flatline::truth::volume::Volume;
+use std::fs::{create_dir_all, write};
+
+fn questions(server: &ModelServer, model: &str) -> Questions {
+    Questions {
+        upstream: server.address(),
+        tls: None,
+        model: model.to_owned(),
+        volume: Volume::default(),
+        probe: true,
+        recorded: None,
+    }
+}
 
 async fn examined(fault: Fault, model: &str) -> Examination {
     let server = ModelServer::spawn().await.expect("a server");
     server.set(fault);
-    let questions = Questions {
-        upstream: server.address(),
-        model: model.to_owned(),
-        model_dir: None,
-        probe: true,
-    };
-    examine(&questions).await.expect("answers")
+    examine(&questions(&server, model)).await.expect("answers")
+}
+
+fn rules(found: &Examination) -> Vec<&str> {
+    found.findings.iter().map(|f| f.rule.as_str()).collect()
 }
 
 #[tokio::test]
 async fn a_healthy_model_has_no_findings() {
     let found = examined(Fault::None, "digits").await;
-    assert!(found.findings.is_empty(), "{}", found.text);
+    let text = text(&found);
+    assert!(found.findings.is_empty(), "{text}");
     for part in [
         "version 1 AVAILABLE",
         "input   pixels: DT_FLOAT [?, 64]",
-        "output probabilities: 8 distinct, repeats",
+        "output probabilities: 8 distinct for 8 inputs, repeats",
+        "disk          unknown: no --model-dir",
+        "models.config unknown: no --models-config",
     ] {
-        assert!(
-            found.text.contains(part),
-            "`{part}` is not in:\n{}",
-            found.text
-        );
+        assert!(text.contains(part), "`{part}` is not in:\n{text}");
     }
+    let probe = found.probe.expect("a probe");
+    assert_eq!(probe.calls, 10, "nine inputs and a batch");
+    assert_eq!(probe.outputs[0].follows_batch, Some(true));
 }
 
 #[tokio::test]
 async fn a_flat_model_and_a_missing_one_are_found() {
     let flat = examined(Fault::Constant, "digits").await;
-    assert!(
-        flat.findings[0].contains("is the same for 8 distinct inputs"),
-        "{:?}",
-        flat.findings
-    );
-    let nan = examined(Fault::Nan, "digits").await;
-    assert!(
-        nan.findings.iter().any(|f| f.starts_with("D21")),
-        "{:?}",
-        nan.findings
-    );
+    assert_eq!(rules(&flat), ["D20"]);
+    assert!(flat.findings[0].evidence[0].contains("is the same for 8 distinct inputs"));
+    assert_eq!(rules(&examined(Fault::Nan, "digits").await), ["D21"]);
     let missing = examined(Fault::None, "nobody").await;
-    assert!(
-        missing.findings[0].contains("does not know this model"),
-        "{:?}",
-        missing.findings
+    assert_eq!(rules(&missing), ["D14"]);
+    assert!(missing.findings[0].evidence[0].contains("does not know this model"));
+}
+
+#[tokio::test]
+async fn the_accounts_are_held_against_each_other() {
+    let volume = tempfile::tempdir().expect("a folder");
+    for version in ["1", "2", "v3"] {
+        create_dir_all(volume.path().join("digits").join(version)).expect("a folder");
+        let model = volume
+            .path()
+            .join("digits")
+            .join(version)
+            .join("saved_model.pb");
+        write(&model, b"x").expect("a file");
+        // Long ago: nothing is still on its way.
+        let folder = std::fs::File::open(model.parent().expect("a folder")).expect("a folder");
+        let hour = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+        folder.set_modified(hour).expect("a time");
+    }
+    let config = volume.path().join("models.config");
+    let text = "model_config_list { config { name: 'digits' base_path: '/models/digits' model_platform: 'tensorflow' model_version_policy { specific { versions: 1 } } } }";
+    write(&config, text).expect("a file");
+    let server = ModelServer::spawn().await.expect("a server");
+    let mut questions = questions(&server, "digits");
+    questions.volume = Volume {
+        model_dir: Some(volume.path().to_path_buf()),
+        models_config: Some(config.clone()),
+    };
+    let found = examine(&questions).await.expect("answers");
+    assert_eq!(rules(&found), ["D16", "D17"]);
+    assert!(found.findings[1].evidence[0].contains("pins the versions [1]"));
+    assert!(found.accounts.iter().all(|account| account.known));
+    let json = serde_json::to_value(&found).expect("JSON");
+    assert_eq!(
+        json["signatures"]["serving_default"]["inputs"]["pixels"]["shape"][1],
+        64
+    );
+
+    write(
+        &config,
+        "model_config_list {\n  config { version_policy {} } }",
+    )
+    .expect("a file");
+    let error = examine(&questions).await.expect_err("no models.config");
+    assert!(error.to_string().contains("models.config:2:"), "{error}");
+    assert_eq!(
+        format!("{:?}", error.exit_code()),
+        format!("{:?}", std::process::ExitCode::from(78))
     );
 }
 
@@ -58,9 +108,11 @@ async fn a_flat_model_and_a_missing_one_are_found() {
 async fn a_server_that_is_away_is_said_to_be() {
     let questions = Questions {
         upstream: "127.0.0.1:1".parse().expect("an address"),
+        tls: None,
         model: "m".to_owned(),
-        model_dir: None,
+        volume: Volume::default(),
         probe: false,
+        recorded: None,
     };
     let error = examine(&questions).await.expect_err("nobody there");
     assert!(error.to_string().contains("127.0.0.1:1"), "{error}");

@@ -4,6 +4,7 @@ mod actions;
 mod admin;
 mod demo;
 mod doctor;
+mod explain;
 mod fleet;
 mod house;
 mod inject;

@@ -55,6 +55,7 @@ impl Analyzer {
         let mut found: Vec<SeriesKey> = all.filter(|key| chosen.holds(key)).cloned().collect();
         found.sort();
         found.dedup();
+        self.probes.forget(&found);
         for key in &found {
             self.remove(key);
             self.saved.remove(key);

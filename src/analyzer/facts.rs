@@ -1,18 +1,28 @@
 //! The facts of one series since the onset, counted from its history.
 
+use super::feed;
 use super::history::{CallFact, RowFact};
+use super::seen::Seen;
 use super::series::{Series, SeriesKey};
-use crate::diagnose::facts::{Asked, Encoding, Facts, Latency, Previous, Split, Truth};
+use crate::diagnose::facts::{Asked, Encoding, Facts, Latency, Previous, Signature, Split, Truth};
 use crate::fingerprint::call::VersionAsked;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+/// What is known beside the series itself.
+#[derive(Default)]
+pub(super) struct Beside<'a> {
+    /// The version before.
+    pub previous: Option<Previous>,
+    /// What that was fed with.
+    pub older: Option<&'a Seen>,
+    /// The truths about the version.
+    pub truth: Truth,
+    /// What the metadata says of the signature.
+    pub signature: Option<Signature>,
+}
+
 /// Counts what the rules look at.
-pub(super) fn of(
-    key: &SeriesKey,
-    series: &Series,
-    previous: Option<Previous>,
-    truth: Truth,
-) -> Facts {
+pub(super) fn of(key: &SeriesKey, series: &Series, beside: Beside<'_>) -> Facts {
     let onset = series.verdict.onset_row.unwrap_or(0);
     let rows: Vec<&RowFact> = series
         .history
@@ -27,6 +37,11 @@ pub(super) fn of(
         .iter()
         .filter(|call| numbers.contains(&call.call))
         .collect();
+    let disk = beside.truth.disk.as_ref();
+    let variables = beside.previous.as_ref().zip(disk).and_then(|(p, disk)| {
+        let of = |version| disk.variables.get(version).copied();
+        of(&key.version).zip(of(&p.version))
+    });
     let mut facts = Facts {
         model: key.model.clone(),
         version: key.version,
@@ -36,14 +51,36 @@ pub(super) fn of(
         from_first_reply: onset < 8,
         calls: calls.len() as u64,
         rows: rows.len() as u64,
-        previous,
-        truth,
+        previous: beside.previous,
+        truth: beside.truth,
+        variables,
         ..Facts::default()
     };
     facts.truth.asked = asked(&calls);
     count_rows(&mut facts, &rows);
     count_calls(&mut facts, &calls, &rows);
+    facts.shape_mismatch = mismatch(&key.output, &calls, beside.signature.as_ref());
+    feed::compare(
+        &mut facts,
+        series,
+        onset,
+        &calls,
+        &rows,
+        beside.older,
+        beside.signature,
+    );
     facts
+}
+
+/// How the newest output differs from what the signature promises.
+pub(super) fn mismatch(
+    output: &str,
+    calls: &[&CallFact],
+    signature: Option<&Signature>,
+) -> Option<String> {
+    let (last, spec) = calls.last().zip(signature?.outputs.get(output))?;
+    let what = spec.mismatch(last.dtype, &last.dims)?;
+    Some(format!("output `{output}`: {what}"))
 }
 
 fn count_rows(facts: &mut Facts, rows: &[&RowFact]) {
@@ -69,6 +106,12 @@ fn count_rows(facts: &mut Facts, rows: &[&RowFact]) {
     facts.output_spread = spread(rows);
     facts.single = split(rows.iter().filter(|row| row.of == 1));
     facts.batched = split(rows.iter().filter(|row| row.of > 1));
+    let of = |single: bool| -> Vec<&RowFact> {
+        let rows = rows.iter().filter(|row| (row.of == 1) == single);
+        rows.copied().collect()
+    };
+    facts.single_spread = spread(&of(true));
+    facts.batched_spread = spread(&of(false));
     facts.latency = latency(rows);
     let mut first: HashMap<u64, u64> = HashMap::new();
     for row in rows {
@@ -131,11 +174,12 @@ fn count_calls(facts: &mut Facts, calls: &[&CallFact], rows: &[&RowFact]) {
         })
         .collect();
     facts.echo_of = echo(calls, facts.distinct_effective);
-    facts.strings_only = !facts.inputs.is_empty()
-        && facts
-            .inputs
-            .values()
-            .all(|input| input.dtype == "DT_STRING");
+    facts.echo_varies = facts
+        .echo_of
+        .as_ref()
+        .is_some_and(|name| varies(calls, name));
+    let mut sent = calls.iter().flat_map(|call| &call.inputs).peekable();
+    facts.strings_only = sent.peek().is_some() && sent.all(|input| input.is_text);
 }
 
 fn add_encoding(encoding: &mut Encoding, input: &crate::fingerprint::call::InputFact) {
@@ -143,6 +187,7 @@ fn add_encoding(encoding: &mut Encoding, input: &crate::fingerprint::call::Input
     encoding.calls += 1;
     if input.given < input.declared {
         encoding.calls_filled += 1;
+        encoding.calls_empty += u64::from(input.given == 0);
         encoding.example = (input.declared, input.given);
     }
     if let Some(field) = input.foreign {
@@ -160,11 +205,22 @@ fn echo(calls: &[&CallFact], distinct_inputs: u64) -> Option<String> {
     (always && calls.len() >= 8 && distinct_inputs >= 8).then(|| first.clone())
 }
 
-fn distinct(rows: &[&RowFact], of: impl Fn(&RowFact) -> u64) -> u64 {
+/// Whether an input had other values in other calls, as far as its range tells.
+pub(super) fn varies(calls: &[&CallFact], name: &str) -> bool {
+    let ranges = calls.iter().flat_map(|call| &call.inputs);
+    let ranges: BTreeSet<_> = ranges
+        .filter(|input| input.name == name)
+        .filter_map(|input| input.range)
+        .map(|r| (r.low.to_bits(), r.high.to_bits(), r.size.to_bits()))
+        .collect();
+    ranges.len() >= 3
+}
+
+pub(super) fn distinct(rows: &[&RowFact], of: impl Fn(&RowFact) -> u64) -> u64 {
     rows.iter().map(|row| of(row)).collect::<HashSet<_>>().len() as u64
 }
 
-fn split<'a>(rows: impl Iterator<Item = &'a &'a RowFact>) -> Split {
+pub(super) fn split<'a>(rows: impl Iterator<Item = &'a &'a RowFact>) -> Split {
     let rows: Vec<&RowFact> = rows.copied().collect();
     Split {
         rows: rows.len() as u64,
@@ -230,11 +286,15 @@ fn latency(rows: &[&RowFact]) -> Option<Latency> {
 fn asked(calls: &[&CallFact]) -> Asked {
     let mut asked = Asked::default();
     for call in calls {
-        match &call.asked {
-            VersionAsked::Latest => asked.latest += 1,
-            VersionAsked::Version(version) => *asked.versions.entry(*version).or_insert(0) += 1,
-            VersionAsked::Label(label) => *asked.labels.entry(label.clone()).or_insert(0) += 1,
-        }
+        count_asked(&mut asked, call);
     }
     asked
+}
+
+pub(super) fn count_asked(asked: &mut Asked, call: &CallFact) {
+    match &call.asked {
+        VersionAsked::Latest => asked.latest += 1,
+        VersionAsked::Version(version) => *asked.versions.entry(*version).or_insert(0) += 1,
+        VersionAsked::Label(label) => *asked.labels.entry(label.clone()).or_insert(0) += 1,
+    }
 }

@@ -43,24 +43,44 @@ pub(super) struct RowFact {
 #[derive(Debug, Clone)]
 pub(super) struct CallFact {
     pub call: u64,
+    /// When the reply was complete, nanoseconds since the Unix epoch.
+    pub at_nanos: i64,
     pub user_agent: String,
     pub asked: VersionAsked,
     pub inputs: Vec<InputFact>,
     pub batch: Option<u64>,
     pub followed: bool,
     pub echo_of: Option<String>,
+    /// Whether every output of the reply equals an input.
+    pub all_echo: bool,
+    /// Whether some output of the reply has a row for each row of the request.
+    pub any_followed: bool,
+    /// Type and shape of the output.
+    pub dtype: &'static str,
+    pub dims: Vec<u64>,
 }
 
 impl CallFact {
-    pub(super) fn new(number: u64, user_agent: &str, call: &Call, output: &Output) -> Self {
+    pub(super) fn new(
+        number: u64,
+        at_nanos: i64,
+        user_agent: &str,
+        call: &Call,
+        output: &Output,
+    ) -> Self {
         CallFact {
             call: number,
+            at_nanos,
             user_agent: user_agent.chars().take(200).collect(),
             asked: call.asked.clone(),
             inputs: call.inputs.clone(),
             batch: output.batch,
             followed: output.followed,
             echo_of: output.echo_of.clone(),
+            all_echo: call.outputs.iter().all(|o| o.echo_of.is_some()),
+            any_followed: call.outputs.iter().any(|o| o.followed),
+            dtype: output.dtype,
+            dims: output.dims.clone(),
         }
     }
 }

@@ -4,21 +4,27 @@
 mod baselines;
 mod expect;
 mod facts;
+mod feed;
+mod findings;
 mod history;
 #[cfg(test)]
 mod lives;
 #[cfg(test)]
 mod odd;
 mod pairs;
+mod probes;
 mod recent;
+mod seen;
 mod series;
 #[cfg(test)]
 mod tests;
 mod traffic;
+mod truths;
+mod wire;
 
 use crate::detect::rows::CallRows;
 use crate::detect::{Saved, Settings};
-use crate::diagnose::facts::{Previous, Truth};
+use crate::diagnose::facts::{ModelTruth, Previous};
 use crate::diagnose::{Judgement, judge};
 use crate::fingerprint::Key;
 use crate::fingerprint::call::{Call, Output, read};
@@ -31,6 +37,7 @@ use history::CallFact;
 use jiff::Timestamp;
 use pairs::Pairs;
 pub use pairs::{RING, Tally};
+use probes::Probes;
 pub use recent::Sample;
 use series::Series;
 pub use series::SeriesKey;
@@ -90,6 +97,8 @@ pub struct Outcome {
     pub evicted: u64,
     /// Series whose baseline stands since this exchange.
     pub learned: Vec<SeriesKey>,
+    /// Models and versions of series that began with this exchange.
+    pub appeared: Vec<(String, i64)>,
 }
 
 /// The state of every series.
@@ -109,6 +118,9 @@ pub struct Analyzer {
     upstream: String,
     /// What earlier processes learned, until its series comes.
     saved: BTreeMap<SeriesKey, Saved>,
+    probes: Probes,
+    /// What is known of the models from outside the traffic.
+    truths: BTreeMap<String, ModelTruth>,
 }
 
 impl Analyzer {
@@ -127,6 +139,8 @@ impl Analyzer {
             last: Vec::new(),
             upstream: String::new(),
             saved: BTreeMap::new(),
+            probes: Probes::default(),
+            truths: BTreeMap::new(),
         }
     }
 
@@ -146,6 +160,12 @@ impl Analyzer {
             Ok(call) => call,
             Err(reason) => return self.skipped(reason),
         };
+        let at_nanos = exchange.start_unix_nanos;
+        if let Some(reason) = self.probes.look(&call, at_nanos) {
+            // Read all right, and no part of any statistic.
+            self.observed.calls += 1;
+            return self.skipped(reason);
+        }
         if self.upstream != exchange.upstream {
             self.upstream.clone_from(&exchange.upstream);
         }
@@ -201,7 +221,7 @@ impl Analyzer {
             observed: self.observed.clone(),
             series: series.collect(),
             transitions: self.transitions.iter().cloned().collect(),
-            findings: Vec::new(),
+            findings: self.findings(),
         }
     }
 
@@ -254,6 +274,7 @@ impl Analyzer {
             series.pairs = Pairs::after(ratio);
             series.first_nanos = rows.at_nanos;
             self.series.insert(key.clone(), series);
+            outcome.appeared.push((key.model.clone(), key.version));
         }
         self.claim_line(&key, rows.at_nanos);
         let Some(series) = self.series.get_mut(&key) else {
@@ -261,7 +282,13 @@ impl Analyzer {
         };
         let counted = *series.pairs.tally();
         let was_ready = series.is_ready();
-        let fact = CallFact::new(self.calls, &exchange.user_agent, call, output);
+        let fact = CallFact::new(
+            self.calls,
+            rows.at_nanos,
+            &exchange.user_agent,
+            call,
+            output,
+        );
         for step in series.observe(&rows, output, fact) {
             let transition = Transition {
                 at: rfc3339(rows.at_nanos),
@@ -310,9 +337,7 @@ impl Analyzer {
         let judgement = if quiet {
             Judgement::default()
         } else {
-            let mut facts = facts::of(key, series, self.previous(key), Truth::default());
-            facts.upstream.clone_from(&self.upstream);
-            judge(&facts)
+            judge(&self.facts(key, series))
         };
         SeriesReport {
             model: key.model.clone(),

@@ -3,11 +3,13 @@
 use super::history::{CallFact, History, RowFact};
 use super::pairs::Pairs;
 use super::recent::Recent;
+use super::seen::Seen;
+use super::wire;
 use crate::alert::{Alert, Level, Step};
 use crate::detect::rows::{CallRows, ValueKind};
 use crate::detect::{Detector, Learned, Prior, Saved, Verdict};
 use crate::fingerprint::call::Output;
-use crate::report::{Baseline, Test};
+use crate::report::{Baseline, State, Test};
 use crate::window::{Row, Window};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -41,6 +43,8 @@ pub(super) struct Series {
     pub(super) followed: bool,
     /// Counts that add up over replicas.
     pub(super) pairs: Pairs,
+    /// What it was fed with while it was well.
+    pub(super) seen: Seen,
     /// Whether it has lines of its own in the metrics.
     pub(super) own_line: bool,
     pub(super) recent: Recent,
@@ -67,6 +71,7 @@ impl Series {
             last_call: 0,
             followed: true,
             pairs: Pairs::default(),
+            seen: Seen::default(),
             own_line: false,
             recent: Recent::default(),
             first_nanos: 0,
@@ -134,6 +139,9 @@ impl Series {
         }
         // A vector of several floats hardly takes the same value twice; a scalar may saturate.
         let continuous = call.outputs.kind == ValueKind::Float && call.outputs.width >= 4;
+        let rows = call.outputs.exact.len() as u64;
+        let well = self.verdict.level == Level::Quiet;
+        self.seen.observe(&fact.inputs, self.rows, rows, well);
         self.history.begin(fact);
         for i in 0..call.outputs.exact.len() {
             let row = Row {
@@ -156,6 +164,10 @@ impl Series {
         self.last_nanos = call.at_nanos;
         self.recent.look(call.at_nanos, &self.window);
         self.verdict = self.detector.verdict();
+        if self.verdict.level == Level::Quiet && self.alert.state() != State::Firing {
+            // What the wire proves without any test of the outputs.
+            self.verdict = wire::verdict(&self.history, self.rows).unwrap_or(self.verdict.clone());
+        }
         if self.verdict.level == Level::Quiet {
             self.pairs.learn();
         }

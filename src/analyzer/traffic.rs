@@ -4,7 +4,7 @@
 use super::pairs::Tally;
 use super::recent::Sample;
 use super::series::SeriesKey;
-use super::{Analyzer, State, Truth, facts};
+use super::{Analyzer, State};
 use crate::diagnose::judge;
 use crate::report::Category;
 use std::collections::BTreeMap;
@@ -69,8 +69,10 @@ impl Analyzer {
         if series.alert.state() == State::Inactive {
             return None;
         }
-        let facts = facts::of(key, series, self.previous(key), Truth::default());
-        judge(&facts).causes.first().map(|cause| cause.category)
+        judge(&self.facts(key, series))
+            .causes
+            .first()
+            .map(|cause| cause.category)
     }
 
     /// Gives the series a line of its own if there is one left. The line of a series that had to

@@ -1,9 +1,11 @@
 //! `flatline doctor`
 
 use super::runtime;
-use crate::config::Address;
-use crate::doctor::{Questions, examine};
+use crate::config::{Address, Pair, UpstreamTls};
+use crate::doctor::{Questions, examine, recorded, text};
 use crate::error::{Error, findings};
+use crate::truth::volume::Volume;
+use clap::ValueEnum;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,7 +13,7 @@ use std::process::ExitCode;
 /// Ask a running server which versions it has, what they expect, and whether they answer sensibly
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  flatline doctor --upstream 127.0.0.1:8510 --model digits --probe\n\nExit code 0 when nothing was found, 1 with findings, 69 when the server is not there."
+    after_help = "Example:\n  flatline doctor --upstream 127.0.0.1:8510 --model digits --probe\n\nExit code 0 when nothing was found, 1 with findings, 69 when the server is not there, 78 when a file cannot be read."
 )]
 pub(super) struct Args {
     /// Where TensorFlow Serving listens: HOST:PORT or unix:/path
@@ -25,12 +27,71 @@ pub(super) struct Args {
         default_value = "default"
     )]
     model: String,
-    /// The model's base path, where it can be read
+    /// The model's base path, or a folder of several models', where it can be read
     #[arg(long, env = "FLATLINE_MODEL_DIR", value_name = "DIR")]
     model_dir: Option<PathBuf>,
-    /// Send nine calls: zeros, ones, some that vary, and one of them twice
+    /// TensorFlow Serving's models.config, where it can be read
+    #[arg(long, env = "FLATLINE_MODELS_CONFIG", value_name = "FILE")]
+    models_config: Option<PathBuf>,
+    /// Send at most twelve calls: zeros, ones, some that vary, one of them twice, a batch
     #[arg(long, env = "FLATLINE_PROBE")]
     probe: bool,
+    /// Send the first request for the model in this capture file as well, twice
+    #[arg(
+        long,
+        env = "FLATLINE_RECORDED",
+        value_name = "FILE",
+        requires = "probe"
+    )]
+    recorded: Option<PathBuf>,
+    /// How to print
+    #[arg(long, env = "FLATLINE_FORMAT", value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Speak TLS to the server
+    #[arg(long, env = "FLATLINE_UPSTREAM_TLS")]
+    upstream_tls: bool,
+    /// Authorities of its certificate, PEM [default: the system's]
+    #[arg(long, env = "FLATLINE_UPSTREAM_CA", value_name = "FILE")]
+    upstream_ca: Option<PathBuf>,
+    /// Certificate to show it, PEM
+    #[arg(
+        long,
+        env = "FLATLINE_UPSTREAM_CERT",
+        value_name = "FILE",
+        requires = "upstream_key"
+    )]
+    upstream_cert: Option<PathBuf>,
+    /// Key of that certificate, PEM
+    #[arg(
+        long,
+        env = "FLATLINE_UPSTREAM_KEY",
+        value_name = "FILE",
+        requires = "upstream_cert"
+    )]
+    upstream_key: Option<PathBuf>,
+    /// Name in its certificate [default: its host]
+    #[arg(long, env = "FLATLINE_UPSTREAM_SNI", value_name = "NAME")]
+    upstream_sni: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+impl Args {
+    fn tls(&self) -> Option<UpstreamTls> {
+        let pair = self.upstream_cert.clone().zip(self.upstream_key.clone());
+        let tls = UpstreamTls {
+            ca: self.upstream_ca.clone(),
+            pair: pair.map(|(certificate, key)| Pair { certificate, key }),
+            name: self.upstream_sni.clone(),
+        };
+        (self.upstream_tls || tls != UpstreamTls::default()).then_some(tls)
+    }
 }
 
 pub(super) fn run(args: Args) -> Result<ExitCode, Error> {
@@ -40,15 +101,28 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Error> {
             args.upstream
         ))
     })?;
+    let tls = args.tls();
+    let from_file = |path: &PathBuf| recorded(path, &args.model);
     let questions = Questions {
         upstream,
+        tls,
+        recorded: args.recorded.as_ref().map(from_file).transpose()?,
+        volume: Volume {
+            model_dir: args.model_dir,
+            models_config: args.models_config,
+        },
         model: args.model,
-        model_dir: args.model_dir,
         probe: args.probe,
     };
     let found = runtime()?.block_on(examine(&questions))?;
+    let out = match args.format {
+        Format::Text => text(&found),
+        Format::Json => serde_json::to_string_pretty(&found)
+            .map(|json| json + "\n")
+            .map_err(|error| Error::Internal(error.to_string()))?,
+    };
     // A reader that has seen enough closes the pipe.
-    let _ = std::io::stdout().write_all(found.text.as_bytes());
+    let _ = std::io::stdout().write_all(out.as_bytes());
     Ok(if found.findings.is_empty() {
         ExitCode::SUCCESS
     } else {

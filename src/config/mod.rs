@@ -58,6 +58,12 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// What to do while a model is flat.
     pub action: Action,
+    /// How often the upstream is asked about its models; never if `None`.
+    pub truth_interval: Option<Duration>,
+    /// The model volume, where it is mounted.
+    pub model_dir: Option<PathBuf>,
+    /// models.config, where it is mounted.
+    pub models_config: Option<PathBuf>,
     /// Allows changes on the admin port.
     pub admin_token: Option<String>,
     /// Key that fingerprints share over replicas; random per process if none.
@@ -152,6 +158,9 @@ impl Config {
             }),
             state_dir: raw.state_dir.as_ref().map(|dir| dir.0.clone().into()),
             action: action::check(&mut check, raw),
+            truth_interval: check.interval("truth-interval", raw.truth_interval.as_ref(), "30s"),
+            model_dir: raw.model_dir.as_ref().map(|dir| dir.0.clone().into()),
+            models_config: raw.models_config.as_ref().map(|file| file.0.clone().into()),
             admin_token: check.secret("admin-token", raw.admin_token.as_ref()),
             fingerprint_key: check.key("fingerprint-key", raw.fingerprint_key.as_ref()),
         };
@@ -193,6 +202,12 @@ mod tests {
         assert_eq!(config.tap_bytes_per_call, 64 << 20);
         assert_eq!(config.drain_timeout, Duration::from_secs(20));
         assert!(config.capture.is_none());
+        assert_eq!(config.truth_interval, Some(Duration::from_secs(30)));
+        for never in ["0", "0s"] {
+            let text = format!("truth-interval = \"{never}\"");
+            assert_eq!(toml(&text).unwrap().truth_interval, None);
+        }
+        assert!(toml("truth-interval = \"1ms\"").is_err());
     }
 
     #[test]

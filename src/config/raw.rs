@@ -84,6 +84,16 @@ pub struct Raw {
     /// Longest wait, at random, before a replica goes [default: 30s]
     #[arg(long, env = "FLATLINE_EJECT_JITTER", value_name = "TIME")]
     pub eject_jitter: Option<Text>,
+    /// How often the upstream is asked for the status of its models, and mounted files are read;
+    /// 0 for never [default: 30s]
+    #[arg(long, env = "FLATLINE_TRUTH_INTERVAL", value_name = "TIME")]
+    pub truth_interval: Option<Text>,
+    /// Model volume, mounted read-only: a model's base path, or a folder of several
+    #[arg(long, env = "FLATLINE_MODEL_DIR", value_name = "DIR")]
+    pub model_dir: Option<Text>,
+    /// TensorFlow Serving's models.config, mounted read-only
+    #[arg(long, env = "FLATLINE_MODELS_CONFIG", value_name = "FILE")]
+    pub models_config: Option<Text>,
     /// Most bytes kept of one call; larger ones are forwarded unobserved [default: 64MiB]
     #[arg(long, env = "FLATLINE_TAP_BYTES_PER_CALL", value_name = "SIZE")]
     pub tap_bytes_per_call: Option<Text>,
@@ -194,6 +204,9 @@ impl Raw {
             eject_peers: first(self.eject_peers, other.eject_peers),
             eject_budget: self.eject_budget.or(other.eject_budget),
             eject_jitter: self.eject_jitter.or(other.eject_jitter),
+            truth_interval: self.truth_interval.or(other.truth_interval),
+            model_dir: self.model_dir.or(other.model_dir),
+            models_config: self.models_config.or(other.models_config),
             window: self.window.or(other.window),
             window_rows: self.window_rows.or(other.window_rows),
             max_series: self.max_series.or(other.max_series),

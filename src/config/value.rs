@@ -98,6 +98,27 @@ impl Checker {
         self.parse(field, value, default, parse).unwrap_or_default()
     }
 
+    /// A time of at least a second, or 0 for never.
+    pub(super) fn interval(
+        &mut self,
+        field: &str,
+        value: Option<&Text>,
+        default: &str,
+    ) -> Option<Duration> {
+        let parse = |text: &str| {
+            if text == "0" {
+                return Ok(None);
+            }
+            let span: SignedDuration = text.parse().map_err(|_| "is no time")?;
+            match Duration::try_from(span).map_err(|_| "is negative")? {
+                time if time.is_zero() => Ok(None),
+                time if time < Duration::from_secs(1) => Err("is below a second"),
+                time => Ok(Some(time)),
+            }
+        };
+        self.parse(field, value, default, parse).flatten()
+    }
+
     pub(super) fn size(&mut self, field: &str, value: Option<&Text>, default: &str) -> usize {
         let parse = |text: &str| {
             let size: ByteSize = text.parse().map_err(|_| "is no size in bytes")?;

@@ -1,5 +1,8 @@
 //! What the rules look at: counts over the rows since the onset, and the truths about the version.
 
+pub use super::truth::{
+    Asked, ConfigEntry, Disk, ModelTruth, Signature, TensorSpec, Truth, VersionStatus,
+};
 use crate::report::Kind;
 use std::collections::BTreeMap;
 
@@ -40,12 +43,20 @@ pub struct Facts {
     pub clients: BTreeMap<String, Split>,
     /// How each input was encoded.
     pub inputs: BTreeMap<String, Encoding>,
-    /// Inputs that the signature lists; `None` when the metadata is unknown.
-    pub signature_inputs: Option<Vec<String>>,
+    /// What the signature promises; `None` when the metadata is unknown.
+    pub signature_def: Option<Signature>,
+    /// Inputs left out of some calls though the signature lists them, or earlier calls had them.
+    pub left_out: BTreeMap<String, LeftOut>,
+    /// Calls with values that TensorFlow does not read, or with none at all.
+    pub unread: Unread,
+    /// How the signature differs from that of the version before, in words.
+    pub signature_changed: Option<String>,
     /// How the output differs from the signature or the previous version, in words.
     pub shape_mismatch: Option<String>,
     /// The input that the output is equal to, in every call.
     pub echo_of: Option<String>,
+    /// Whether that input took several values, so that equality is no chance.
+    pub echo_varies: bool,
     /// Calls of more than one row, and those among them whose output did not have as many rows.
     pub batches: u64,
     /// See `batches`.
@@ -70,14 +81,26 @@ pub struct Facts {
     pub single: Split,
     /// See `single`.
     pub batched: Split,
+    /// As `output_spread`, of the rows of calls with one row and with more.
+    pub single_spread: Option<f64>,
+    /// See `single_spread`.
+    pub batched_spread: Option<f64>,
     /// Scalar bool or float inputs: value -> rows and distinct outputs with it.
     pub controls: BTreeMap<String, BTreeMap<String, Split>>,
+    /// A scalar bool or float input that has another value since the onset, in words.
+    pub control_changed: Option<String>,
     /// tf.Example features that appeared or went at the onset, in words.
     pub example_keys_changed: Option<String>,
-    /// Every input is a string tensor.
+    /// The rows by the features that their tf.Examples have, where there is more than one set.
+    pub example_keys: BTreeMap<String, Split>,
+    /// Every input is a string tensor that holds text: no picture, no tf.Example.
     pub strings_only: bool,
     /// How the inputs changed at the onset (range, mean), in words.
     pub input_shift: Option<String>,
+    /// Whether enough is known of the inputs before the onset to say that they did not change.
+    pub inputs_known: bool,
+    /// Bytes of the variables of this version and of the one before it on disk.
+    pub variables: Option<(u64, u64)>,
     /// What the version before did with this output.
     pub previous: Option<Previous>,
     /// What the server and the disk say.
@@ -125,6 +148,46 @@ pub struct Encoding {
     pub example: (u64, u64),
     /// The field that held the unread values, as `double_val`.
     pub foreign_field: Option<String>,
+    /// Calls whose own field held no value at all though elements are declared.
+    pub calls_empty: u64,
+}
+
+/// An input that some or all calls leave out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Calls without it.
+    pub calls: u64,
+    /// Rows of those calls.
+    pub without: Split,
+    /// Rows of calls that have it.
+    pub with: Split,
+    /// Rows that lacked it before the trouble began, the older version's among them.
+    pub rows_before: u64,
+}
+
+/// Rows of calls with values that TensorFlow does not read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unread {
+    /// Calls.
+    pub calls: u64,
+    /// Rows.
+    pub rows: u64,
+    /// Distinct inputs as sent.
+    pub distinct_raw: u64,
+    /// Distinct inputs as decoded.
+    pub distinct_effective: u64,
+    /// Distinct outputs.
+    pub distinct_outputs: u64,
+    /// Such rows before the trouble began, the older version's among them.
+    pub rows_before: u64,
+}
+
+impl Unread {
+    /// Many inputs as sent are few as decoded.
+    #[must_use]
+    pub fn collapses(&self) -> bool {
+        self.distinct_raw >= 8 && self.distinct_effective * 8 <= self.distinct_raw
+    }
 }
 
 /// Medians of the latency of two kinds of rows.
@@ -149,67 +212,4 @@ pub struct Previous {
     pub distinct_inputs: u64,
     /// Distinct outputs it gave for them.
     pub distinct_outputs: u64,
-}
-
-/// What is known from outside the traffic. `None` is "unknown": never guessed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Truth {
-    /// `GetModelStatus`, newest version first.
-    pub status: Option<Vec<VersionStatus>>,
-    /// Version folders on the mounted model volume.
-    pub disk: Option<Disk>,
-    /// The model's entry in the mounted models.config.
-    pub config: Option<ConfigEntry>,
-    /// Another model of this server became available within a minute of the onset.
-    pub other_load_at_onset: Option<String>,
-    /// What the clients asked for: a version number, a label, or nothing.
-    pub asked: Asked,
-}
-
-/// What requests named as the version.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Asked {
-    /// Calls without version or label.
-    pub latest: u64,
-    /// Calls by version.
-    pub versions: BTreeMap<i64, u64>,
-    /// Calls by label.
-    pub labels: BTreeMap<String, u64>,
-}
-
-/// One line of `GetModelStatus`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VersionStatus {
-    /// Version.
-    pub version: i64,
-    /// `AVAILABLE`, `END`, ...
-    pub state: String,
-    /// gRPC code; 0 is OK.
-    pub code: i32,
-    /// Error message; empty when OK.
-    pub message: String,
-}
-
-/// The model's base path as mounted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Disk {
-    /// Version folders: integer names.
-    pub versions: Vec<i64>,
-    /// Folders that TensorFlow Serving skips: the name is no version.
-    pub skipped: Vec<String>,
-    /// Versions whose files are newer than the moment the version was first seen serving.
-    pub overwritten: Vec<i64>,
-    /// Versions whose folder lacks a part, in words.
-    pub incomplete: BTreeMap<i64, String>,
-}
-
-/// The model's entry in models.config.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ConfigEntry {
-    /// `base_path`.
-    pub base_path: String,
-    /// `specific` versions; empty for another policy.
-    pub pinned: Vec<i64>,
-    /// Labels.
-    pub labels: BTreeMap<String, i64>,
 }

@@ -4,8 +4,11 @@
 //! the truths about versions, caches, shapes, determinism, and last what only fits by its onset.
 //! A rule that holds certain proof stops the search. "Unknown" is an answer: no cause at all.
 
+mod confirm;
 pub mod facts;
+pub mod findings;
 mod rules;
+pub mod truth;
 
 use crate::report::{Category, Cause, RuledOut};
 use facts::Facts;

@@ -1,17 +1,29 @@
 //! `flatline doctor`: asks a running server what it knows of a model, and with a probe whether
 //! its outputs follow its inputs. Works before Flatline is deployed at all.
 
+mod accounts;
 mod probe;
+mod recorded;
+mod text;
 
-use crate::config::Address;
-use crate::diagnose::facts::{Disk, VersionStatus};
+pub use accounts::Account;
+pub use probe::{Probe, ProbedOutput};
+pub use recorded::recorded;
+pub use text::text;
+
+use crate::config::{Address, UpstreamTls};
+use crate::diagnose::facts::{Asked, ModelTruth, Signature};
+use crate::diagnose::findings::{Answered, Replies, merge, of_model};
 use crate::error::Error;
-use crate::proto::tensorflow::{DataType, SignatureDef, TensorInfo};
-use crate::truth::ask::{Server, Signatures};
-use crate::truth::disk;
-use std::fmt::Write;
-use std::path::PathBuf;
-use std::time::Duration;
+use crate::proto::tensorflow::serving::PredictRequest;
+use crate::report::{Category, Finding};
+use crate::tls;
+use crate::truth::ask::Server;
+use crate::truth::volume::{Volume, entry};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tonic::{Code, Status};
 
 /// How long each question may take.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -21,200 +33,177 @@ const DEADLINE: Duration = Duration::from_secs(10);
 pub struct Questions {
     /// Where the server listens.
     pub upstream: Address,
+    /// How it is spoken to, if by TLS.
+    pub tls: Option<UpstreamTls>,
     /// The model's name.
     pub model: String,
-    /// The model's base path, where it is mounted.
-    pub model_dir: Option<PathBuf>,
+    /// What is mounted.
+    pub volume: Volume,
     /// Send a few calls.
     pub probe: bool,
+    /// One of them, as a client sent it.
+    pub recorded: Option<PredictRequest>,
 }
 
 /// What was found.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Examination {
-    /// For people.
-    pub text: String,
-    /// What is wrong, a sentence each.
-    pub findings: Vec<String>,
+    /// Version of this shape: 1.
+    pub schema: u32,
+    /// Where the server listens.
+    pub upstream: String,
+    /// The model's name.
+    pub model: String,
+    /// What each of the five has to say about the version.
+    pub accounts: Vec<Account>,
+    /// The version whose signatures these are.
+    pub version: Option<i64>,
+    /// By name, as the server describes them.
+    #[serde(serialize_with = "accounts::signatures")]
+    pub signatures: BTreeMap<String, Signature>,
+    /// What the probe saw, if there was one.
+    pub probe: Option<Probe>,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
 }
 
 /// Asks, and writes down what the answers say.
 ///
 /// # Errors
-/// When the server is not there, or the model volume cannot be read.
+/// When the server is not there or is no model server, or what is mounted cannot be read.
 pub async fn examine(questions: &Questions) -> Result<Examination, Error> {
-    let server = Server::connect(&questions.upstream, DEADLINE)
-        .await
-        .map_err(|error| {
-            let reason = std::error::Error::source(&error)
-                .map_or_else(|| error.to_string(), ToString::to_string);
-            Error::Unavailable(format!("upstream {}: {reason}", questions.upstream))
-        })?;
-    let mut found = Examination::default();
-    let _ = writeln!(
-        found.text,
-        "model {} at {}\n",
-        questions.model, questions.upstream
-    );
-    let disk = match &questions.model_dir {
-        None => None,
-        Some(dir) => Some(disk::read(dir, |_| None).map_err(|error| {
-            Error::Config(format!(
-                "model-dir: `{}`: {error} (example: --model-dir /models/digits)",
-                dir.display()
-            ))
-        })?),
-    };
+    let mut truth = ModelTruth::default();
+    read(questions, &mut truth)?;
+    let server = connect(questions).await?;
     let status = server.status(&questions.model).await;
-    let signatures = server.signatures(&questions.model).await;
-    for answer in [status.as_ref().err(), signatures.as_ref().err()]
-        .into_iter()
-        .flatten()
+    let signatures = server.signatures(&questions.model, None).await;
+    available(questions, status.as_ref().err(), signatures.as_ref().err())?;
+    let mut found = Vec::new();
+    if let Err(refused) = &status
+        && refused.code() == Code::NotFound
     {
-        if matches!(
-            answer.code(),
-            tonic::Code::Unavailable | tonic::Code::DeadlineExceeded
-        ) {
-            return Err(Error::Unavailable(format!(
-                "upstream {}: {}",
-                questions.upstream,
-                answer.message()
-            )));
-        }
+        found.push(unknown_model(questions, refused));
     }
-    let status = status.map_err(|status| status.message().to_owned());
-    let signatures = signatures.map_err(|status| status.message().to_owned());
-    accounts(
-        &mut found,
-        status.as_deref(),
-        signatures.as_ref(),
-        disk.as_ref(),
+    let why = |status: &Status| status.message().to_owned();
+    truth.status = status.as_ref().ok().cloned();
+    truth.status_nanos = now();
+    let version = signatures.as_ref().ok().map(|s| s.version);
+    let promised = signatures.as_ref().ok().map(|s| s.promised());
+    let mut probe = None;
+    if let (true, Some(promised)) = (questions.probe, &promised) {
+        let seen = probe::run(&server, questions, promised).await;
+        found.extend(seen.findings(questions));
+        probe = Some(seen);
+    }
+    let accounts = accounts::all(
+        questions,
+        status.as_ref().err().map(why),
+        signatures.as_ref().map(|s| s.version).map_err(why),
+        probe.as_ref(),
+        &truth,
     );
-    if let Ok(signatures) = &signatures {
-        for (name, signature) in &signatures.by_name {
-            describe(&mut found.text, name, signature);
-        }
+    let mut answered = Answered::default();
+    if let Some(version) = version {
+        answered.versions.insert(version, replies());
     }
-    if let (true, Ok(signatures)) = (questions.probe, &signatures) {
-        probe::run(&server, &questions.model, signatures, &mut found).await;
-    }
-    if found.findings.is_empty() {
-        found.text.push_str("\nnothing found\n");
-    } else {
-        found.text.push_str("\nfindings\n");
-        for finding in &found.findings {
-            let _ = writeln!(found.text, "  {finding}");
-        }
-    }
-    Ok(found)
+    found.extend(of_model(
+        &questions.model,
+        &questions.upstream.to_string(),
+        &truth,
+        &answered,
+    ));
+    Ok(Examination {
+        schema: 1,
+        upstream: questions.upstream.to_string(),
+        model: questions.model.clone(),
+        accounts,
+        version,
+        signatures: promised.unwrap_or_default(),
+        probe,
+        findings: merge(found),
+    })
 }
 
-/// What status, reply and disk say of the version, side by side.
-fn accounts(
-    found: &mut Examination,
-    status: Result<&[VersionStatus], &String>,
-    signatures: Result<&Signatures, &String>,
-    disk: Option<&Disk>,
-) {
-    found.text.push_str("versions\n");
-    match status {
-        Err(why) => {
-            let _ = writeln!(found.text, "  status      unknown: {why}");
-            found
-                .findings
-                .push(format!("the server does not know this model: {why}"));
-        }
-        Ok(versions) => {
-            for version in versions {
-                let error = if version.code == 0 {
-                    String::new()
-                } else {
-                    format!(", error {}: {}", version.code, version.message)
-                };
-                let _ = writeln!(
-                    found.text,
-                    "  status      version {} {}{error}",
-                    version.version, version.state
-                );
-            }
-        }
+/// Reads what is mounted: wrong files are the user's, and are said before anybody is asked.
+fn read(questions: &Questions, truth: &mut ModelTruth) -> Result<(), Error> {
+    let volume = &questions.volume;
+    if let Some(config) = volume.config() {
+        let config = config.map_err(|why| Error::Config(format!("models-config: {why}")))?;
+        truth.config = config.model(&questions.model).map(entry);
     }
-    let serving = match signatures {
-        Err(why) => {
-            let _ = writeln!(found.text, "  answering   unknown: {why}");
-            None
-        }
-        Ok(signatures) => {
-            let _ = writeln!(found.text, "  answering   version {}", signatures.version);
-            Some(signatures.version)
-        }
+    let disk = volume.disk(&questions.model, truth.config.as_ref(), |_| None);
+    truth.disk = disk.transpose().map_err(|why| {
+        Error::Config(format!(
+            "model-dir: {why} (example: --model-dir /models/digits)"
+        ))
+    })?;
+    Ok(())
+}
+
+async fn connect(questions: &Questions) -> Result<Server, Error> {
+    let opened = questions.tls.as_ref().map(tls::Client::open).transpose();
+    let opened = opened.map_err(|refused| Error::Config(format!("upstream-tls: {refused}")))?;
+    let client = opened.map(|(client, _)| client);
+    let server = Server::connect(&questions.upstream, client, DEADLINE).await;
+    server.map_err(|error| {
+        let reason = std::error::Error::source(&error)
+            .map_or_else(|| error.to_string(), ToString::to_string);
+        Error::Unavailable(format!("upstream {}: {reason}", questions.upstream))
+    })
+}
+
+/// A server that is away, or that answers neither question, is none to examine.
+fn available(
+    questions: &Questions,
+    status: Option<&Status>,
+    signatures: Option<&Status>,
+) -> Result<(), Error> {
+    let away = |answer: &&Status| {
+        matches!(
+            answer.code(),
+            Code::Unavailable | Code::DeadlineExceeded | Code::Unknown | Code::Cancelled
+        )
     };
-    for version in status.unwrap_or_default().iter().filter(|v| v.code != 0) {
-        let instead = serving.map_or_else(String::new, |v| {
-            format!("; version {v} answers in its place")
-        });
-        found.findings.push(format!(
-            "D13 version {} failed to load: {}{instead}",
-            version.version, version.message
-        ));
-    }
-    let Some(disk) = disk else {
-        found
-            .text
-            .push_str("  on disk     unknown: no --model-dir\n");
-        return;
+    let both = status.zip(signatures);
+    let no_server =
+        both.filter(|(a, b)| a.code() == Code::Unimplemented && b.code() == Code::Unimplemented);
+    let reason = match (status.into_iter().chain(signatures).find(away), no_server) {
+        (Some(answer), _) => answer.message().to_owned(),
+        (None, Some(_)) => {
+            "it is no TensorFlow Serving: it knows neither GetModelStatus nor GetModelMetadata"
+                .to_owned()
+        }
+        (None, None) => return Ok(()),
     };
-    let _ = writeln!(found.text, "  on disk     versions {:?}", disk.versions);
-    if let (Some(newest), Some(serving)) = (disk.versions.last(), serving)
-        && *newest > serving
-    {
-        found.findings.push(format!(
-            "D17 version {serving} answers while version {newest} is on disk"
-        ));
-    }
-    for name in &disk.skipped {
-        found.findings.push(format!(
-            "D16 the folder `{name}` is skipped: its name is no version number"
-        ));
-    }
-    for (version, what) in &disk.incomplete {
-        found.findings.push(format!(
-            "D12 the folder of version {version} is not complete: {what}"
-        ));
+    Err(Error::Unavailable(format!(
+        "upstream {}: {reason}",
+        questions.upstream
+    )))
+}
+
+fn unknown_model(questions: &Questions, refused: &Status) -> Finding {
+    Finding {
+        rule: "D14".to_owned(),
+        model: questions.model.clone(),
+        category: Category::Loading,
+        certain: true,
+        evidence: vec![
+            format!("the server does not know this model: {}", refused.message()),
+            "its name, its base path or the folder below is another".to_owned(),
+        ],
+        confirm: "compare --model with model_name or models.config of the server".to_owned(),
     }
 }
 
-fn describe(text: &mut String, name: &str, signature: &SignatureDef) {
-    let _ = writeln!(text, "\nsignature {name}");
-    for (kind, tensors) in [("input", &signature.inputs), ("output", &signature.outputs)] {
-        let mut names: Vec<_> = tensors.iter().collect();
-        names.sort_by_key(|(name, _)| *name);
-        for (name, info) in names {
-            let _ = writeln!(text, "  {kind:<7} {name}: {} {}", dtype(info), shape(info));
-        }
+fn replies() -> Replies {
+    Replies {
+        first_nanos: now(),
+        last_nanos: now(),
+        asked: Asked::default(),
     }
 }
 
-fn dtype(info: &TensorInfo) -> &'static str {
-    DataType::try_from(info.dtype).map_or("unknown type", |dtype| dtype.as_str_name())
-}
-
-fn shape(info: &TensorInfo) -> String {
-    match &info.tensor_shape {
-        Some(shape) if !shape.unknown_rank => {
-            let sizes: Vec<String> = shape
-                .dim
-                .iter()
-                .map(|dim| {
-                    if dim.size < 0 {
-                        "?".to_owned()
-                    } else {
-                        dim.size.to_string()
-                    }
-                })
-                .collect();
-            format!("[{}]", sizes.join(", "))
-        }
-        _ => "of any shape".to_owned(),
-    }
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    i64::try_from(since.unwrap_or_default().as_nanos()).unwrap_or(i64::MAX)
 }

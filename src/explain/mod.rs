@@ -1,5 +1,9 @@
 //! Verdicts in plain language.
 
+mod next;
+
+pub use next::next;
+
 use crate::report::{Category, Cause, Finding, Incident, Kind, Report, RowIs, Series, State};
 use std::fmt::Write;
 
@@ -15,6 +19,9 @@ pub fn report(report: &Report) -> String {
     );
     for (reason, calls) in &observed.skipped {
         let _ = writeln!(text, "  {calls} calls not observed: {reason}");
+    }
+    if !report.findings.is_empty() {
+        text.push_str("\nabout the deployment, whether an output is flat or not:\n");
     }
     for finding in &report.findings {
         text.push_str(&self::finding(finding));
@@ -71,6 +78,9 @@ pub fn series(series: &Series) -> String {
     for cause in &series.causes {
         text.push_str(&self::cause(cause));
     }
+    let first = series.causes.first();
+    let todo = first.map_or(next::UNKNOWN, |cause| next(&cause.rule));
+    let _ = writeln!(text, "  what to do next: {todo}");
     if !series.ruled_out.is_empty() {
         text.push_str("  ruled out:\n");
     }
@@ -129,16 +139,19 @@ fn cause(cause: &Cause) -> String {
 }
 
 fn finding(finding: &Finding) -> String {
+    let sure = if finding.certain { "proved" } else { "likely" };
     let mut text = format!(
-        "\n{}: {} {}\n",
+        "\n{}: {} {} ({}, {sure})\n",
         finding.model,
         finding.rule,
-        title(&finding.rule)
+        title(&finding.rule),
+        category(finding.category)
     );
     for sentence in &finding.evidence {
         let _ = writeln!(text, "  {sentence}");
     }
     let _ = writeln!(text, "  to confirm: {}", finding.confirm);
+    let _ = writeln!(text, "  what to do next: {}", next(&finding.rule));
     text
 }
 

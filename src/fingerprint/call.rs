@@ -1,10 +1,11 @@
 //! One Predict call as the analyzer sees it: fingerprints and facts, no payload.
 
+use super::input_fact::fact;
+pub use super::input_fact::{InputFact, Range};
 use super::inputs::{self, Input};
 use super::{Key, outputs};
-use crate::codec::dtype::Class;
 use crate::codec::predict::{self, Asked, PredictView};
-use crate::codec::tensor::{Effective, Elements};
+use crate::codec::tensor::Effective;
 use crate::detect::rows::{InputRows, OutputRows};
 use crate::skip::Skip;
 use std::sync::Arc;
@@ -38,25 +39,6 @@ pub struct Call {
     pub inputs: Vec<InputFact>,
     /// The outputs, ordered by name.
     pub outputs: Vec<Output>,
-}
-
-/// How one input was sent.
-#[derive(Debug, Clone, PartialEq)]
-pub struct InputFact {
-    /// Key in the request's `inputs`.
-    pub name: String,
-    /// TensorFlow's name of the type.
-    pub dtype: &'static str,
-    /// Sizes of its dimensions.
-    pub dims: Vec<u64>,
-    /// Values in the field that TensorFlow reads; fewer than `declared` are filled in.
-    pub given: u64,
-    /// Elements that the shape declares.
-    pub declared: u64,
-    /// A field with values that TensorFlow does not read for this type.
-    pub foreign: Option<&'static str>,
-    /// The value of a scalar bool or float, as a control input has.
-    pub control: Option<String>,
 }
 
 /// One output tensor.
@@ -172,25 +154,6 @@ fn asked(version: Asked<'_>) -> VersionAsked {
         Asked::Latest => VersionAsked::Latest,
         Asked::Version(version) => VersionAsked::Version(version),
         Asked::Label(label) => VersionAsked::Label(label.to_owned()),
-    }
-}
-
-fn fact(name: &str, tensor: &Effective<'_>) -> InputFact {
-    let scalar = tensor.count == 1 && matches!(tensor.dtype.class, Class::Bool | Class::Float);
-    let control = match &tensor.elements {
-        Elements::Fixed(bytes) if scalar && tensor.dims.is_empty() => {
-            Some(tensor.dtype.value(bytes).to_string())
-        }
-        _ => None,
-    };
-    InputFact {
-        name: name.to_owned(),
-        dtype: tensor.dtype.name(),
-        dims: tensor.dims.clone(),
-        given: tensor.given(),
-        declared: tensor.count,
-        foreign: tensor.foreign.map(|field| field.name()),
-        control,
     }
 }
 

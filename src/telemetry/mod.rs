@@ -8,6 +8,7 @@ mod panic;
 mod process;
 mod table;
 mod text;
+mod told;
 
 pub use admission::{ADMISSION, Admission, Reviewing, Unanswered, Verdict};
 pub use cut::{Cut, Cuts, certificates_changed};
@@ -15,6 +16,7 @@ pub use exposition::series_metrics;
 pub use panic::say_panics_once;
 pub use process::process_metrics;
 pub use table::{ALL, Kind, Metric};
+pub use told::Told;
 
 use crate::error::Error;
 use crate::report::{Category, State, Transition};

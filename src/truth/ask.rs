@@ -2,9 +2,8 @@
 //! connection of our own.
 
 use crate::config::Address;
-use crate::diagnose::facts::VersionStatus;
-use crate::net;
-use crate::proto::tensorflow::SignatureDef;
+use crate::diagnose::facts::{Signature, TensorSpec, VersionStatus};
+use crate::net::{self, Stream};
 use crate::proto::tensorflow::serving::model_service_client::ModelServiceClient;
 use crate::proto::tensorflow::serving::model_version_status::State;
 use crate::proto::tensorflow::serving::prediction_service_client::PredictionServiceClient;
@@ -12,13 +11,21 @@ use crate::proto::tensorflow::serving::{
     GetModelMetadataRequest, GetModelStatusRequest, ModelSpec, PredictRequest, PredictResponse,
     SignatureDefMap, model_spec,
 };
+use crate::proto::tensorflow::{DataType, SignatureDef, TensorInfo};
+use crate::tls;
+use http::Uri;
 use hyper_util::rt::TokioIo;
 use prost::Message;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
-use tower::service_fn;
+use tower::{Service, service_fn};
 
 /// Most bytes of an answer.
 const LARGEST: usize = 64 << 20;
@@ -28,6 +35,7 @@ const LARGEST: usize = 64 << 20;
 pub struct Server {
     channel: Channel,
     deadline: Duration,
+    dialled: Arc<AtomicU64>,
 }
 
 /// The signatures of the version that answered.
@@ -39,6 +47,29 @@ pub struct Signatures {
     pub by_name: BTreeMap<String, SignatureDef>,
 }
 
+/// How connections come about.
+pub type Dialler = Arc<dyn Fn() -> Dialled + Send + Sync>;
+/// A connection that is being opened.
+pub type Dialled = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
+
+/// Connections in plain text, or in TLS as calls are forwarded.
+#[must_use]
+pub fn dialler(address: Address, tls: Option<tls::Client>) -> Dialler {
+    Arc::new(move || {
+        let (address, tls) = (address.clone(), tls.clone());
+        Box::pin(async move {
+            let stream = net::connect(&address).await?;
+            match tls {
+                None => Ok(stream),
+                Some(tls) => tls
+                    .connect(&address, stream)
+                    .await
+                    .map_err(io::Error::other),
+            }
+        })
+    })
+}
+
 impl Server {
     /// Connects; every question has `deadline` for its answer.
     ///
@@ -46,18 +77,39 @@ impl Server {
     /// When no connection comes about.
     pub async fn connect(
         address: &Address,
+        tls: Option<tls::Client>,
         deadline: Duration,
     ) -> Result<Self, tonic::transport::Error> {
-        let (uri, address) = (format!("http://{}", authority(address)), address.clone());
-        let connector = service_fn(move |_| {
-            let address = address.clone();
-            async move { net::connect(&address).await.map(TokioIo::new) }
-        });
-        let endpoint = Endpoint::from_shared(uri)?.connect_timeout(deadline);
+        let (endpoint, dialled) = endpoint(address, deadline)?;
+        let connector = connector(dialler(address.clone(), tls), &dialled);
         Ok(Server {
             channel: endpoint.connect_with_connector(connector).await?,
             deadline,
+            dialled,
         })
+    }
+
+    /// Connects with the first question, and again when the connection has gone.
+    ///
+    /// # Errors
+    /// When the address cannot stand in a URI.
+    pub fn lazily(
+        address: &Address,
+        dial: Dialler,
+        deadline: Duration,
+    ) -> Result<Self, tonic::transport::Error> {
+        let (endpoint, dialled) = endpoint(address, deadline)?;
+        Ok(Server {
+            channel: endpoint.connect_with_connector_lazy(connector(dial, &dialled)),
+            deadline,
+            dialled,
+        })
+    }
+
+    /// How often a connection was opened: one more means that the server may have been restarted.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.dialled.load(Ordering::Relaxed)
     }
 
     /// Every version that the server knows of, newest first.
@@ -96,13 +148,18 @@ impl Server {
         Ok(versions)
     }
 
-    /// The signatures of the newest version.
+    /// The signatures of a version; of the newest if it is `None`.
     ///
     /// # Errors
     /// The server's own status, or INTERNAL where its answer is no signature map.
-    pub async fn signatures(&self, model: &str) -> Result<Signatures, Status> {
+    pub async fn signatures(
+        &self,
+        model: &str,
+        version: Option<i64>,
+    ) -> Result<Signatures, Status> {
         let spec = ModelSpec {
             name: model.to_owned(),
+            version_choice: version.map(model_spec::VersionChoice::Version),
             ..ModelSpec::default()
         };
         let request = self.timed(GetModelMetadataRequest {
@@ -143,6 +200,63 @@ impl Server {
         request.set_timeout(self.deadline);
         request
     }
+}
+
+impl Signatures {
+    /// As the rules look at it.
+    #[must_use]
+    pub fn promised(&self) -> BTreeMap<String, Signature> {
+        let specs = |tensors: &HashMap<String, TensorInfo>| {
+            tensors
+                .iter()
+                .map(|(name, info)| (name.clone(), spec(info)))
+                .collect()
+        };
+        self.by_name
+            .iter()
+            .map(|(name, signature)| {
+                let promised = Signature {
+                    inputs: specs(&signature.inputs),
+                    outputs: specs(&signature.outputs),
+                };
+                (name.clone(), promised)
+            })
+            .collect()
+    }
+}
+
+/// A tensor as the metadata lists it.
+fn spec(info: &TensorInfo) -> TensorSpec {
+    let dtype = DataType::try_from(info.dtype).map_or("DT_INVALID", |dtype| dtype.as_str_name());
+    let shape = info
+        .tensor_shape
+        .as_ref()
+        .filter(|shape| !shape.unknown_rank);
+    TensorSpec {
+        dtype: dtype.to_owned(),
+        dims: shape.map(|shape| shape.dim.iter().map(|dim| dim.size).collect()),
+    }
+}
+
+fn endpoint(
+    address: &Address,
+    deadline: Duration,
+) -> Result<(Endpoint, Arc<AtomicU64>), tonic::transport::Error> {
+    let endpoint = Endpoint::from_shared(format!("http://{}", authority(address)))?;
+    Ok((endpoint.connect_timeout(deadline), Arc::default()))
+}
+
+fn connector(
+    dial: Dialler,
+    dialled: &Arc<AtomicU64>,
+) -> impl Service<Uri, Response = TokioIo<Stream>, Error = io::Error, Future: Send> + Send + 'static
+{
+    let dialled = Arc::clone(dialled);
+    service_fn(move |_: Uri| {
+        dialled.fetch_add(1, Ordering::Relaxed);
+        let stream = dial();
+        async move { stream.await.map(TokioIo::new) }
+    })
 }
 
 /// What the server is called in `:authority`; a Unix socket has no name.

@@ -5,3 +5,5 @@
 pub mod ask;
 pub mod disk;
 pub mod folder;
+pub mod poll;
+pub mod volume;

@@ -10,7 +10,7 @@ mod versions;
 mod wire;
 
 use super::facts::Facts;
-use super::{Opinion, Rule};
+use super::{Opinion, Rule, confirm};
 use crate::report::Category;
 
 /// Fewer distinct effective inputs than this prove nothing about a model.
@@ -71,21 +71,13 @@ fn certain(evidence: Vec<String>, confirm: String) -> Opinion {
 
 /// The command that asks the running server, and with `--probe` tries it.
 fn doctor(facts: &Facts, probe: bool) -> String {
-    let upstream = if facts.upstream.is_empty() {
-        "127.0.0.1:8500"
-    } else {
-        &facts.upstream
-    };
-    let probe = if probe { " --probe" } else { "" };
-    format!(
-        "flatline doctor --upstream {upstream} --model '{}'{probe}",
-        quoted(&facts.model)
-    )
+    confirm::doctor(&facts.upstream, &facts.model, probe)
 }
 
-/// A model's name comes from the wire: it must not end the quotes of a pasted command.
-fn quoted(text: &str) -> String {
-    text.replace('\'', r"'\''")
+/// The folder of the version that answers.
+fn folder(facts: &Facts) -> String {
+    let disk = facts.truth.disk.as_ref();
+    confirm::path(disk.map_or("", |disk| disk.base.as_str()), facts.version)
 }
 
 fn percent(part: u64, whole: u64) -> f64 {

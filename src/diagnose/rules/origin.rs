@@ -1,26 +1,46 @@
 //! What fits by its onset, when nothing else explains it: D9, D22, D10, D11, D15, D20.
 
-use super::{ENOUGH, doctor, likely};
+use super::{ENOUGH, doctor, folder, likely};
 use crate::diagnose::Opinion;
 use crate::diagnose::facts::Facts;
 use crate::report::Kind;
 
 /// Scores this close to uniform are those of weights that learned nothing.
 const UNIFORM: f64 = 0.97;
+/// Scores this far from uniform are all but decided.
+const SATURATED: f64 = 0.02;
+/// Variables that shrank to this part since the version before are not all there.
+const SHRUNK: u64 = 4;
 
 /// D9: the inputs are not preprocessed as in training.
 pub(super) fn d9(facts: &Facts) -> Opinion {
-    match &facts.input_shift {
-        Some(shift) => likely(
-            0.8,
-            vec![
-                format!("the inputs changed at the onset: {shift}"),
-                "the version did not".to_owned(),
-            ],
-            "compare what the client sends now with a request from before the onset".to_owned(),
-        ),
-        None => Opinion::Silent,
+    let Some(shift) = &facts.input_shift else {
+        if facts.inputs_known {
+            return Opinion::Against("the inputs lie where they lay before the onset".to_owned());
+        }
+        return Opinion::Silent;
+    };
+    let mut evidence = vec![format!("the inputs changed at the onset: {shift}")];
+    if !facts.from_first_reply {
+        evidence.push(format!(
+            "version {} was the same before and after",
+            facts.version
+        ));
     }
+    if facts.relative_entropy.is_some_and(|e| e < SATURATED) {
+        evidence.push("the scores are saturated: all but one are next to 0".to_owned());
+    }
+    // Saturated outputs repeat as a cache's do, but they are not quicker.
+    let quick = facts
+        .latency
+        .is_some_and(|l| l.repeats_ms < 0.5 * l.others_ms);
+    let copies = matches!(facts.kind, Some(Kind::Stale | Kind::Lagged))
+        || facts.kind == Some(Kind::CacheLike) && quick;
+    likely(
+        if copies { 0.3 } else { 0.8 },
+        evidence,
+        "compare what the client sends now with a request from before the onset".to_owned(),
+    )
 }
 
 /// D22: one model goes wrong on one replica when another is loaded.
@@ -66,6 +86,21 @@ pub(super) fn d10(facts: &Facts) -> Opinion {
 
 /// D11: weights overwritten at load, or absent from the export.
 pub(super) fn d11(facts: &Facts) -> Opinion {
+    let confirm = format!(
+        "ls -l {}/variables; saved_model_cli show --dir {} --all",
+        folder(facts),
+        folder(facts)
+    );
+    if let Some((now, before)) = facts.variables {
+        let line = format!(
+            "the variables of version {} have {now} bytes, those of the version before {before}",
+            facts.version
+        );
+        if now * SHRUNK < before {
+            return likely(0.75, vec![line], confirm);
+        }
+        return Opinion::Against(line);
+    }
     if facts.from_first_reply && facts.relative_entropy.is_some_and(|e| e >= UNIFORM) {
         return likely(
             0.3,
@@ -73,7 +108,7 @@ pub(super) fn d11(facts: &Facts) -> Opinion {
                 "version {} is near uniform from its first reply",
                 facts.version
             )],
-            "saved_model_cli show --dir <model dir>/<version> --all".to_owned(),
+            confirm,
         );
     }
     Opinion::Silent
@@ -85,15 +120,25 @@ pub(super) fn d15(facts: &Facts) -> Opinion {
         if facts.inputs.is_empty() {
             return Opinion::Silent;
         }
-        return Opinion::Against("the signature is not fed with strings".to_owned());
+        return Opinion::Against("the signature is not fed with text".to_owned());
+    }
+    if !facts.from_first_reply {
+        return Opinion::Against(format!(
+            "version {} understood its words before",
+            facts.version
+        ));
     }
     likely(
-        0.6,
+        0.72,
         vec![format!(
-            "{} distinct string inputs, {} distinct outputs",
-            facts.distinct_effective, facts.distinct_outputs
+            "{} distinct texts, {} distinct outputs, from the first reply of version {}",
+            facts.distinct_effective, facts.distinct_outputs, facts.version
         )],
-        "saved_model_cli show --dir <model dir>/<version> --all".to_owned(),
+        format!(
+            "ls -l {}/assets; flatline lint {}",
+            folder(facts),
+            folder(facts)
+        ),
     )
 }
 

@@ -1,9 +1,12 @@
 //! Shapes, echoes and batches: D5, D6, D8.
 
-use super::{ENOUGH, certain, doctor, likely};
+use super::{ENOUGH, certain, doctor, folder, likely};
 use crate::diagnose::Opinion;
 use crate::diagnose::facts::Facts;
 use crate::report::Kind;
+
+/// Outputs of single rows that spread this much less than those of batches hardly vary.
+const NARROW: f64 = 1e-3;
 
 /// D5: the graph does not read its input: exact equality, and the batch is not followed.
 pub(super) fn d5(facts: &Facts) -> Opinion {
@@ -29,17 +32,20 @@ pub(super) fn d5(facts: &Facts) -> Opinion {
                     facts.batches_not_followed, facts.batches
                 ),
             ],
-            "saved_model_cli show --dir <model dir>/<version> --all".to_owned(),
+            format!("saved_model_cli show --dir {} --all", folder(facts)),
         );
     }
     if facts.from_first_reply && facts.kind == Some(Kind::Constant) {
+        let mut evidence = vec![format!(
+            "one byte-equal output for {} distinct inputs, from the first reply of version {}",
+            facts.distinct_effective, facts.version
+        )];
+        let fixed = fixed_shape(facts);
+        evidence.extend(fixed.clone());
         return likely(
-            0.4,
-            vec![format!(
-                "one byte-equal output for {} distinct inputs, from the first reply of version {}",
-                facts.distinct_effective, facts.version
-            )],
-            "saved_model_cli show --dir <model dir>/<version> --all".to_owned(),
+            if fixed.is_some() { 0.85 } else { 0.4 },
+            evidence,
+            format!("saved_model_cli show --dir {} --all", folder(facts)),
         );
     }
     Opinion::Against(format!(
@@ -48,20 +54,37 @@ pub(super) fn d5(facts: &Facts) -> Opinion {
     ))
 }
 
+/// The signature takes any batch and promises one fixed shape: a constant has that.
+fn fixed_shape(facts: &Facts) -> Option<String> {
+    let signature = facts.signature_def.as_ref()?;
+    let free = |dims: &Option<Vec<i64>>| dims.as_ref().is_some_and(|d| d.first() == Some(&-1));
+    let spec = signature.outputs.get(&facts.output)?;
+    let fixed = spec.dims.as_ref()?.iter().all(|size| *size >= 0);
+    (fixed && signature.inputs.values().any(|input| free(&input.dims))).then(|| {
+        format!(
+            "the signature takes a batch of any size and promises an output of shape {}",
+            spec.shape()
+        )
+    })
+}
+
 /// D6: the wrong tensor was exported: an echo of an input, or another shape than promised.
 pub(super) fn d6(facts: &Facts) -> Opinion {
     if let Some(input) = &facts.echo_of {
-        return certain(
-            vec![format!(
-                "output `{}` equals input `{input}` in every one of {} calls",
-                facts.output, facts.calls
-            )],
-            doctor(facts, true),
+        let line = format!(
+            "output `{}` equals input `{input}` in every one of {} calls",
+            facts.output, facts.calls
         );
+        // Two tensors of zeros are equal by chance.
+        return if facts.echo_varies {
+            certain(vec![line], doctor(facts, true))
+        } else {
+            likely(0.75, vec![line], doctor(facts, true))
+        };
     }
     match &facts.shape_mismatch {
-        Some(what) => likely(0.6, vec![what.clone()], doctor(facts, false)),
-        None if facts.signature_inputs.is_some() => Opinion::Against(
+        Some(what) => likely(0.72, vec![what.clone()], doctor(facts, false)),
+        None if facts.signature_def.is_some() => Opinion::Against(
             "dtype and shape of the output are those of the signature, and it equals no input"
                 .to_owned(),
         ),
@@ -71,7 +94,12 @@ pub(super) fn d6(facts: &Facts) -> Opinion {
 
 /// D8: dropout or batch normalisation left in training mode.
 pub(super) fn d8(facts: &Facts) -> Opinion {
-    if facts.single.is_flat() && facts.batched.varies() {
+    let narrow = facts
+        .single_spread
+        .zip(facts.batched_spread)
+        .is_some_and(|(single, batched)| single < NARROW * batched);
+    let enough = facts.single.distinct_inputs >= ENOUGH;
+    if (facts.single.is_flat() || enough && narrow) && facts.batched.varies() {
         return likely(
             0.9,
             vec![

@@ -1,10 +1,23 @@
 //! One case a rule that it should name first, and the look-alikes it must leave alone.
 
 use crate::diagnose::facts::{
-    ConfigEntry, Disk, Encoding, Facts, Latency, Previous, Split, VersionStatus,
+    ConfigEntry, Disk, Encoding, Facts, Latency, Previous, Split, Unread, VersionStatus,
 };
 use crate::diagnose::{Judgement, judge};
 use crate::report::Kind;
+
+mod left_out;
+
+const FLAT: Split = Split {
+    rows: 100,
+    distinct_inputs: 100,
+    distinct_outputs: 1,
+};
+const VARIED: Split = Split {
+    rows: 100,
+    distinct_inputs: 100,
+    distinct_outputs: 100,
+};
 
 /// A model that collapsed in the middle of a version: nothing else is known.
 fn collapsed() -> Facts {
@@ -72,10 +85,19 @@ fn d1_one_buffer_again_and_again() {
 fn d2_values_in_the_wrong_field() {
     let mut facts = Facts {
         distinct_effective: 1,
+        unread: Unread {
+            calls: 100,
+            rows: 200,
+            distinct_raw: 200,
+            distinct_effective: 1,
+            distinct_outputs: 1,
+            rows_before: 0,
+        },
         ..collapsed()
     };
     let x = facts.inputs.get_mut("x").expect("x");
     x.calls_foreign = 100;
+    x.calls_empty = 100;
     x.foreign_field = Some("double_val".to_owned());
     x.example = (64, 0);
     assert_eq!(first(&facts), ("D2".to_owned(), true));
@@ -84,20 +106,6 @@ fn d2_values_in_the_wrong_field() {
         text.contains("declares 64 elements and fills 0") && text.contains("double_val"),
         "{text}"
     );
-}
-
-#[test]
-fn d3_an_input_is_never_sent() {
-    let facts = Facts {
-        signature_inputs: Some(vec!["x".to_owned(), "threshold".to_owned()]),
-        ..collapsed()
-    };
-    assert_eq!(first(&facts), ("D3".to_owned(), true));
-    let whole = Facts {
-        signature_inputs: Some(vec!["x".to_owned()]),
-        ..collapsed()
-    };
-    assert!(rules_out(&judge(&whole), "D3"));
 }
 
 #[test]
@@ -116,20 +124,10 @@ fn d4_and_d9_follow_the_client_not_the_version() {
 
 #[test]
 fn d7_only_one_value_of_a_control_is_flat() {
-    let flat = Split {
-        rows: 100,
-        distinct_inputs: 100,
-        distinct_outputs: 1,
-    };
-    let varied = Split {
-        rows: 100,
-        distinct_inputs: 100,
-        distinct_outputs: 100,
-    };
     let facts = Facts {
         controls: [(
             "keep_prob".to_owned(),
-            [("0".to_owned(), flat), ("1".to_owned(), varied)].into(),
+            [("0".to_owned(), FLAT), ("1".to_owned(), VARIED)].into(),
         )]
         .into(),
         distinct_outputs: 101,
@@ -269,6 +267,7 @@ fn d5_does_not_follow_the_batch() {
 fn d6_the_output_is_an_input() {
     let facts = Facts {
         echo_of: Some("label".to_owned()),
+        echo_varies: true,
         kind: Some(Kind::Echo),
         ..collapsed()
     };

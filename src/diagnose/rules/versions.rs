@@ -3,9 +3,13 @@
 //! These can be true without explaining a collapse; alone they weigh little unless the fact is
 //! about the very version that answers.
 
-use super::{doctor, likely};
-use crate::diagnose::Opinion;
+use super::{doctor, folder, likely};
 use crate::diagnose::facts::Facts;
+use crate::diagnose::{Opinion, confirm};
+
+/// A version that answers because another could not: more than "training collapsed" in general,
+/// less than a version that is seen to be worse than the one before.
+const KEPT: f64 = 0.6;
 
 /// D12: the version's folder is only partly there.
 pub(super) fn d12(facts: &Facts) -> Opinion {
@@ -19,7 +23,7 @@ pub(super) fn d12(facts: &Facts) -> Opinion {
                 "the folder of version {} is not complete: {what}",
                 facts.version
             )],
-            format!("ls -lR {}/{}", base(facts), facts.version),
+            format!("ls -lR {}", folder(facts)),
         ),
         None if disk.versions.contains(&facts.version) => Opinion::Against(format!(
             "the folder of version {} has all its files",
@@ -36,10 +40,10 @@ pub(super) fn d13(facts: &Facts) -> Opinion {
     };
     match status
         .iter()
-        .find(|v| v.version > facts.version && v.code != 0)
+        .find(|v| v.version > facts.version && v.has_failed())
     {
         Some(failed) => likely(
-            0.3,
+            KEPT,
             vec![format!(
                 "version {} is in state {} with error {}: {}; version {} answers in its place",
                 failed.version, failed.state, failed.code, failed.message, facts.version
@@ -55,15 +59,19 @@ pub(super) fn d13(facts: &Facts) -> Opinion {
 
 /// D14: another model under the right name.
 pub(super) fn d14(facts: &Facts) -> Opinion {
-    match &facts.shape_mismatch {
-        Some(what) if facts.previous.is_some() => likely(
-            0.25,
+    if !facts.from_first_reply {
+        return Opinion::Silent;
+    }
+    match &facts.signature_changed {
+        Some(change) => likely(
+            KEPT,
             vec![format!(
-                "the signature is not the one this name had before: {what}"
+                "version {} does not promise what the version before did: {change}",
+                facts.version
             )],
             doctor(facts, false),
         ),
-        _ => Opinion::Silent,
+        None => Opinion::Silent,
     }
 }
 
@@ -75,12 +83,12 @@ pub(super) fn d16(facts: &Facts) -> Opinion {
     match disk.skipped.as_slice() {
         [] => Opinion::Against("every folder beside the versions has an integer name".to_owned()),
         names => likely(
-            0.3,
+            KEPT,
             vec![format!(
                 "TensorFlow Serving skips the folders `{}`: their names are no integers",
                 names.join("`, `")
             )],
-            format!("ls -l {}", base(facts)),
+            format!("ls -l {}", confirm::quoted(&disk.base)),
         ),
     }
 }
@@ -129,7 +137,7 @@ pub(super) fn d17(facts: &Facts) -> Opinion {
     for (label, calls) in &truth.asked.labels {
         evidence.push(format!("{calls} calls asked for the label `{label}`"));
     }
-    likely(0.35, evidence, doctor(facts, false))
+    likely(KEPT, evidence, doctor(facts, false))
 }
 
 /// D18: the folder was overwritten in place, which the server does not notice.
@@ -144,23 +152,11 @@ pub(super) fn d18(facts: &Facts) -> Opinion {
                 "files of version {} are newer than its first reply: they were overwritten in place and not loaded",
                 facts.version
             )],
-            format!(
-                "ls -l --time-style=full-iso {}/{}",
-                base(facts),
-                facts.version
-            ),
+            format!("ls -lR --time-style=full-iso {}", folder(facts)),
         );
     }
     Opinion::Against(format!(
         "no file of version {} changed since it serves",
         facts.version
     ))
-}
-
-fn base(facts: &Facts) -> String {
-    facts
-        .truth
-        .config
-        .as_ref()
-        .map_or_else(|| "<model dir>".to_owned(), |c| c.base_path.clone())
 }

@@ -2,20 +2,35 @@
 
 use super::{ENOUGH, certain, doctor, likely, percent};
 use crate::diagnose::Opinion;
-use crate::diagnose::facts::Facts;
+use crate::diagnose::facts::{Facts, LeftOut, Split};
 use crate::report::Kind;
+
+/// Rows lived with before the trouble began: what has long been so cannot have brought it about.
+const LONG: u64 = 64;
 
 /// D1: the client sends one buffer again and again.
 pub(super) fn d1(facts: &Facts) -> Opinion {
     if facts.rows == 0 {
         return Opinion::Silent;
     }
-    let repeated = facts.kind == Some(Kind::InputCollapse)
+    let repeated = facts.kind == Some(Kind::InputCollapse) && facts.distinct_raw * 2 <= facts.rows
         || (facts.rows >= 20 && facts.distinct_raw * 20 <= facts.rows);
     if !repeated {
         return Opinion::Against(format!(
             "{} distinct inputs in {} rows: the client does vary what it sends",
             facts.distinct_raw, facts.rows
+        ));
+    }
+    // Requests without their varying part look alike, and D2 or D3 says which part that is.
+    if facts.calls > 0 && facts.unread.calls == facts.calls {
+        return Opinion::Against(
+            "the requests are alike because an input of theirs holds no value that is read"
+                .to_owned(),
+        );
+    }
+    if let Some((name, _)) = left_out_lately(facts) {
+        return Opinion::Against(format!(
+            "the requests are alike since they leave out `{name}`"
         ));
     }
     let evidence = vec![
@@ -30,7 +45,7 @@ pub(super) fn d1(facts: &Facts) -> Opinion {
     ];
     let confirm =
         "log a checksum of the request buffer in the client just before the call".to_owned();
-    if facts.distinct_raw == 1 {
+    if facts.distinct_raw == 1 && facts.rows >= ENOUGH {
         return certain(evidence, confirm);
     }
     likely(0.8, evidence, confirm)
@@ -38,32 +53,33 @@ pub(super) fn d1(facts: &Facts) -> Opinion {
 
 /// D2: values in the wrong typed field, too few or none, which TensorFlow fills in silence.
 pub(super) fn d2(facts: &Facts) -> Opinion {
-    if facts.distinct_raw < ENOUGH {
-        return Opinion::Silent;
-    }
-    let collapsed = facts.distinct_effective * 8 <= facts.distinct_raw;
-    let bad: Vec<_> = facts
-        .inputs
-        .iter()
-        .filter(|(_, e)| e.calls_foreign > 0 || e.calls_filled > 0)
-        .collect();
-    if !collapsed {
+    let unread = &facts.unread;
+    if unread.calls == 0 {
+        if facts.distinct_raw < ENOUGH {
+            return Opinion::Silent;
+        }
         return Opinion::Against(format!(
-            "{} raw inputs decode to {} effective tensors: the encoding keeps them apart",
+            "{} raw inputs decode to {} effective tensors, and every input holds values in the field that is read",
             facts.distinct_raw, facts.distinct_effective
         ));
     }
+    let client = facts.kind == Some(Kind::InputCollapse);
+    if unread.rows_before > LONG && !client {
+        return Opinion::Against(format!(
+            "values that are not read were sent for {} rows before the trouble began as well",
+            unread.rows_before
+        ));
+    }
     let mut evidence = vec![format!(
-        "{} distinct raw inputs decode to {} effective tensors",
-        facts.distinct_raw, facts.distinct_effective
+        "{} distinct raw inputs decode to {} effective tensors, in {} of {} calls",
+        unread.distinct_raw, unread.distinct_effective, unread.calls, facts.calls
     )];
+    let bad = facts.inputs.iter().filter(|(_, e)| e.calls_empty > 0);
     for (name, e) in bad {
         let (declared, given) = e.example;
         let mut line = format!(
             "input `{name}` ({}) declares {declared} elements and fills {given} in its own field, in {} of {} calls",
-            e.dtype,
-            e.calls_filled.max(e.calls_foreign),
-            e.calls
+            e.dtype, e.calls_empty, e.calls
         );
         if let Some(field) = &e.foreign_field {
             line.push_str(&format!(
@@ -78,51 +94,112 @@ pub(super) fn d2(facts: &Facts) -> Opinion {
     {
         evidence.push(format!("all of it from one client library: `{agent}`"));
     }
-    certain(evidence, doctor(facts, true))
+    if unread.collapses() {
+        return certain(evidence, doctor(facts, true));
+    }
+    // One input of several is lost; or nothing at all was sent, and the calls are alike.
+    let weight = match (unread.calls * 2 >= facts.calls, client) {
+        (_, true) => 0.9,
+        (true, false) => 0.85,
+        (false, false) => 0.2,
+    };
+    likely(weight, evidence, doctor(facts, true))
 }
 
 /// D3: an input of the signature is left out and the exported default is used.
 pub(super) fn d3(facts: &Facts) -> Opinion {
-    let Some(wanted) = &facts.signature_inputs else {
-        return Opinion::Silent;
-    };
-    let missing: Vec<_> = wanted
+    let contrast = facts
+        .left_out
         .iter()
-        .filter(|name| !facts.inputs.contains_key(*name))
-        .map(String::as_str)
-        .collect();
-    if missing.is_empty() {
-        return Opinion::Against(format!(
-            "all {} inputs of the signature are sent",
-            wanted.len()
+        .find(|(_, l)| l.without.is_flat() && l.with.varies());
+    let Some((name, left_out)) = contrast.or_else(|| left_out_lately(facts)) else {
+        return match (&facts.signature_def, facts.left_out.iter().next()) {
+            (_, Some((name, l))) => Opinion::Against(format!(
+                "`{name}` was left out for {} rows before the trouble began as well",
+                l.rows_before
+            )),
+            (Some(signature), None) => Opinion::Against(format!(
+                "all {} inputs of the signature are sent",
+                signature.inputs.len()
+            )),
+            (None, None) => Opinion::Silent,
+        };
+    };
+    // The calls succeeded, so the server filled the input in: that much is certain.
+    let mut evidence = vec![
+        match &facts.signature_def {
+            Some(signature) => format!(
+                "the signature lists {} inputs; {} of {} calls left out `{name}`",
+                signature.inputs.len(),
+                left_out.calls,
+                facts.calls
+            ),
+            None => format!(
+                "{} of {} calls left out `{name}`, which earlier calls had",
+                left_out.calls, facts.calls
+            ),
+        },
+        "the calls succeeded all the same: the exported default is used".to_owned(),
+    ];
+    if left_out.with.rows > 0 {
+        evidence.push(format!(
+            "without it {} distinct inputs got {} distinct outputs, with it {} got {}",
+            left_out.without.distinct_inputs,
+            left_out.without.distinct_outputs,
+            left_out.with.distinct_inputs,
+            left_out.with.distinct_outputs
         ));
     }
-    // The call succeeded, so the server filled the input in: that much is certain.
-    certain(
-        vec![
-            format!(
-                "the signature lists {} inputs; {} calls never sent `{}`",
-                wanted.len(),
-                facts.calls,
-                missing.join("`, `")
-            ),
-            "the calls succeeded all the same: the exported default is used".to_owned(),
-        ],
-        format!(
-            "send `{}` with two different values and compare: {}",
-            missing[0],
-            doctor(facts, true)
-        ),
-    )
+    let confirm = format!(
+        "send `{name}` with two different values and compare: {}",
+        doctor(facts, true)
+    );
+    let flat = matches!(
+        facts.kind,
+        Some(
+            Kind::Constant
+                | Kind::NearConstant
+                | Kind::Top1Constant
+                | Kind::Partial
+                | Kind::InputCollapse
+        )
+    );
+    if contrast.is_some() || flat && left_out.calls == facts.calls {
+        return certain(evidence, confirm);
+    }
+    likely(0.5, evidence, confirm)
+}
+
+/// The input that most calls leave out, and did not leave out long before the trouble.
+fn left_out_lately(facts: &Facts) -> Option<(&String, &LeftOut)> {
+    facts
+        .left_out
+        .iter()
+        .filter(|(_, l)| l.calls * 2 > facts.calls && l.rows_before <= LONG)
+        .max_by_key(|(_, l)| l.calls)
 }
 
 /// D4: tf.Example feature names changed, so that the parser's defaults are used.
 pub(super) fn d4(facts: &Facts) -> Opinion {
+    let confirm = "compare the feature names the client writes with the serving_input_receiver's parsing spec".to_owned();
+    let flat = facts.example_keys.iter().find(|(_, s)| s.is_flat());
+    let varied = facts.example_keys.iter().find(|(_, s)| s.varies());
+    if let (Some((bad, flat)), Some((good, varied))) = (flat, varied) {
+        let line = |names: &str, s: &Split| {
+            format!(
+                "tf.Examples with {names}: {} distinct inputs, {} distinct outputs",
+                s.distinct_inputs, s.distinct_outputs
+            )
+        };
+        return certain(vec![line(bad, flat), line(good, varied)], confirm);
+    }
     match &facts.example_keys_changed {
         Some(change) => likely(
             0.85,
-            vec![format!("the feature names inside the tf.Example inputs changed at the onset: {change}")],
-            "compare the feature names the client writes with the serving_input_receiver's parsing spec".to_owned(),
+            vec![format!(
+                "the feature names inside the tf.Example inputs changed at the onset: {change}"
+            )],
+            confirm,
         ),
         None => Opinion::Silent,
     }
@@ -148,6 +225,13 @@ pub(super) fn d7(facts: &Facts) -> Opinion {
                 format!("send one input twice, with `{name}` = {bad} and = {good}"),
             );
         }
+    }
+    if let Some(change) = &facts.control_changed {
+        return likely(
+            0.85,
+            vec![format!("a control input changed at the onset: {change}")],
+            "send one input twice, with the old value and with the new".to_owned(),
+        );
     }
     if facts.controls.is_empty() {
         return Opinion::Silent;

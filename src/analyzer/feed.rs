@@ -1,0 +1,183 @@
+//! What changed in what the clients send, against what the series was fed with before the
+//! trouble began, or the version before it.
+
+use super::facts::{distinct, split};
+use super::history::{CallFact, RowFact};
+use super::seen::{Seen, Shape, is_unread};
+use super::series::Series;
+use crate::diagnose::facts::{Facts, LeftOut, Signature, Split, Unread};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// The onset is an estimate: rows this near to it may belong to either side.
+const BLUR: u64 = 8;
+
+/// Adds to the facts what the calls since the onset tell against those before.
+pub(super) fn compare(
+    facts: &mut Facts,
+    series: &Series,
+    onset: u64,
+    calls: &[&CallFact],
+    rows: &[&RowFact],
+    older: Option<&Seen>,
+    signature: Option<Signature>,
+) {
+    let before = Before {
+        series: &series.seen,
+        onset: onset.saturating_sub(BLUR),
+        older,
+    };
+    let mut by_call: HashMap<u64, Vec<&RowFact>> = HashMap::new();
+    for row in rows {
+        by_call.entry(row.call).or_default().push(row);
+    }
+    let rows_of = |keep: &dyn Fn(&CallFact) -> bool| -> Vec<&RowFact> {
+        let calls = calls.iter().filter(|call| keep(call));
+        let rows = calls.filter_map(|call| by_call.get(&call.call));
+        rows.flatten().copied().collect()
+    };
+    facts.unread = unread(calls, &rows_of(&has_unread), &before);
+    let mut wanted: BTreeSet<String> = before
+        .shapes()
+        .flat_map(|(s, _)| s.inputs.clone())
+        .collect();
+    wanted.extend(signature.iter().flat_map(|s| s.inputs.keys().cloned()));
+    for name in wanted {
+        let lacks = |call: &CallFact| call.inputs.iter().all(|input| input.name != name);
+        let count = calls.iter().filter(|call| lacks(call)).count() as u64;
+        if count > 0 {
+            let left_out = LeftOut {
+                calls: count,
+                without: split(rows_of(&lacks).iter()),
+                with: split(rows_of(&|call| !lacks(call)).iter()),
+                rows_before: before.rows(&|shape| !shape.inputs.contains(&name)),
+            };
+            facts.left_out.insert(name, left_out);
+        }
+    }
+    features(facts, calls, &rows_of, &before);
+    let inputs = || calls.iter().map(|call| call.inputs.as_slice());
+    facts.control_changed = series
+        .seen
+        .control_changed(onset, &inputs().collect::<Vec<_>>());
+    facts.input_shift = series.seen.shift(inputs());
+    facts.inputs_known = series.seen.knows();
+    if !facts.inputs_known
+        && let Some(older) = older
+    {
+        facts.input_shift = older.shift(inputs());
+        facts.inputs_known = older.knows();
+    }
+    facts.signature_def = signature;
+}
+
+/// What was in use before the trouble began.
+struct Before<'a> {
+    series: &'a Seen,
+    onset: u64,
+    older: Option<&'a Seen>,
+}
+
+impl<'a> Before<'a> {
+    fn shapes(&self) -> impl Iterator<Item = (&'a Shape, u64)> {
+        let older = self.older.into_iter().flat_map(|older| older.before(None));
+        self.series.before(Some(self.onset)).chain(older)
+    }
+
+    fn rows(&self, keep: &dyn Fn(&Shape) -> bool) -> u64 {
+        let kept = self.shapes().filter(|(shape, _)| keep(shape));
+        kept.map(|(_, rows)| rows).sum()
+    }
+}
+
+fn has_unread(call: &CallFact) -> bool {
+    call.inputs.iter().any(is_unread)
+}
+
+fn unread(calls: &[&CallFact], rows: &[&RowFact], before: &Before<'_>) -> Unread {
+    Unread {
+        calls: calls.iter().filter(|call| has_unread(call)).count() as u64,
+        rows: rows.len() as u64,
+        distinct_raw: distinct(rows, |row| row.raw),
+        distinct_effective: distinct(rows, |row| row.effective),
+        distinct_outputs: distinct(rows, |row| row.output),
+        rows_before: before.rows(&|shape| !shape.unread.is_empty()),
+    }
+}
+
+/// The rows of the calls that are kept.
+type RowsOf<'f, 'a> = &'f dyn Fn(&dyn Fn(&CallFact) -> bool) -> Vec<&'a RowFact>;
+
+/// Compares the feature names inside tf.Examples: since the onset against before, and among
+/// themselves.
+fn features<'a>(
+    facts: &mut Facts,
+    calls: &[&CallFact],
+    rows_of: RowsOf<'_, 'a>,
+    before: &Before<'_>,
+) {
+    let mut now: BTreeMap<(&str, &Vec<String>), u64> = BTreeMap::new();
+    for input in calls.iter().flat_map(|call| &call.inputs) {
+        if let Some(names) = &input.features {
+            *now.entry((&input.name, names)).or_insert(0) += 1;
+        }
+    }
+    let Some(((input, names), _)) = now.iter().max_by_key(|(_, calls)| **calls) else {
+        return;
+    };
+    let earlier: Vec<&Vec<String>> = before
+        .shapes()
+        .filter_map(|(shape, _)| shape.features.get(*input))
+        .collect();
+    if let Some(earlier) = earlier.last().filter(|_| !earlier.contains(names)) {
+        facts.example_keys_changed = Some(change(earlier, names));
+    }
+    if now.len() > 1 {
+        let splits: Vec<(String, Split)> = now
+            .keys()
+            .map(|(input, names)| {
+                let has = |call: &CallFact| {
+                    let features = call.inputs.iter().filter(|i| i.name == *input);
+                    features
+                        .into_iter()
+                        .any(|i| i.features.as_ref() == Some(names))
+                };
+                (listed(names), split(rows_of(&has).iter()))
+            })
+            .collect();
+        facts.example_keys = splits.into_iter().collect();
+    }
+}
+
+fn change(before: &[String], now: &[String]) -> String {
+    let gone: Vec<_> = before
+        .iter()
+        .filter(|n| !now.contains(n))
+        .cloned()
+        .collect();
+    let new: Vec<_> = now
+        .iter()
+        .filter(|n| !before.contains(n))
+        .cloned()
+        .collect();
+    match (gone.is_empty(), new.is_empty()) {
+        (false, false) => format!("{} became {}", listed(&gone), listed(&new)),
+        (false, true) => format!("{} went", listed(&gone)),
+        _ => format!("{} came", listed(&new)),
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    let mut text = format!(
+        "`{}`",
+        names
+            .iter()
+            .take(6)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join("`, `")
+    );
+    if names.len() > 6 {
+        text.push_str(&format!(" and {} more", names.len() - 6));
+    }
+    text
+}

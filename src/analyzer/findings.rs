@@ -1,0 +1,140 @@
+//! What is true of the deployment now, collapse or not: facts of the newest calls of every series
+//! that is in use, and the truths about its model, through the rules of `diagnose::findings`.
+
+use super::history::{CallFact, RowFact};
+use super::seen::is_unread;
+use super::series::{Series, SeriesKey};
+use super::{Analyzer, State, facts};
+use crate::diagnose::facts::ModelTruth;
+use crate::diagnose::findings::{Answered, Recent, merge, of_model, of_series};
+use crate::report::{Finding, Kind};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// A series whose last row is older than this, by the clock of its model's newest, is out of use.
+const UNUSED_NANOS: i64 = 60_000_000_000;
+/// Numbers that differ by less, of the larger, are one: another batch size moves the last bits.
+const SAME: f32 = 1e-3;
+
+impl Analyzer {
+    /// Everything that is true of the deployment now, one a rule and model.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut found = Vec::new();
+        let mut newest: BTreeMap<&str, i64> = BTreeMap::new();
+        for (key, series) in &self.series {
+            let last = newest.entry(&key.model).or_insert(i64::MIN);
+            *last = series.last_nanos.max(*last);
+        }
+        let mut answered: BTreeMap<&str, Answered> = BTreeMap::new();
+        for (key, series) in &self.series {
+            if newest[key.model.as_str()].saturating_sub(series.last_nanos) > UNUSED_NANOS {
+                continue;
+            }
+            let recent = self.recent(key, series);
+            found.extend(of_series(&recent));
+            note(answered.entry(&key.model).or_default(), key, series);
+        }
+        let unknown = ModelTruth::default();
+        let known = self.truths.keys().map(String::as_str);
+        let models: BTreeSet<&str> = known.chain(answered.keys().copied()).collect();
+        for model in models {
+            let truth = self.truths.get(model).unwrap_or(&unknown);
+            let nothing = Answered::default();
+            let answered = answered.get(model).unwrap_or(&nothing);
+            found.extend(of_model(model, &self.upstream, truth, answered));
+        }
+        merge(found)
+    }
+
+    /// Facts of the newest calls of a series.
+    fn recent(&self, key: &SeriesKey, series: &Series) -> Recent {
+        let since = series.last_nanos.saturating_sub(UNUSED_NANOS);
+        let calls = series.history.calls.iter().filter(|c| c.at_nanos >= since);
+        let calls: Vec<&CallFact> = calls.collect();
+        let signature = self.signature(key);
+        let mut recent = Recent {
+            model: key.model.clone(),
+            version: key.version,
+            signature: key.signature.clone(),
+            output: key.output.clone(),
+            upstream: self.upstream.clone(),
+            calls: calls.len() as u64,
+            mismatch: facts::mismatch(&key.output, &calls, signature),
+            signature_def: signature.cloned(),
+            ..Recent::default()
+        };
+        for call in &calls {
+            recent.batches += u64::from(call.batch.is_some_and(|batch| batch > 1));
+            recent.batches_not_followed +=
+                u64::from(call.batch.is_some_and(|batch| batch > 1) && !call.followed);
+            recent.nothing_followed +=
+                u64::from(call.batch.is_some_and(|batch| batch > 1) && !call.any_followed);
+            for input in &call.inputs {
+                *recent.sent.entry(input.name.clone()).or_insert(0) += 1;
+                if is_unread(input) && input.foreign.is_some() {
+                    let client = call.user_agent.clone();
+                    recent.note_unread(input.name.clone(), input.dtype, input.foreign, client);
+                }
+            }
+        }
+        recent.echo_of = calls
+            .first()
+            .filter(|first| {
+                calls.len() >= 8
+                    && calls
+                        .iter()
+                        .all(|c| c.all_echo && c.echo_of == first.echo_of)
+            })
+            .and_then(|first| first.echo_of.clone())
+            .filter(|name| facts::varies(&calls, name));
+        // One and the same output, and whatever else needs the rows, is asked for only if it can matter.
+        if recent.nothing_followed > 0 || recent.batches_not_followed > 0 {
+            let rows: Vec<_> = series.history.rows.iter().collect();
+            recent.distinct_inputs = facts::distinct(&rows, |row| row.effective);
+            recent.distinct_outputs = facts::distinct(&rows, |row| row.output);
+        }
+        let client = series.alert.kind() == Some(Kind::InputCollapse);
+        if series.alert.state() == State::Inactive || client {
+            // While a series is in trouble, a change of its replies is the trouble itself.
+            (recent.repeats, recent.repeats_changed) = repeats(series, since);
+        }
+        recent
+    }
+}
+
+/// Rows whose effective input came before, and those that got clearly another output.
+fn repeats(series: &Series, since: i64) -> (u64, u64) {
+    let calls = series.history.calls.iter();
+    let oldest = calls.filter(|c| c.at_nanos >= since).map(|c| c.call).min();
+    let Some(oldest) = oldest else { return (0, 0) };
+    let mut last: HashMap<u64, &RowFact> = HashMap::new();
+    let (mut repeats, mut changed) = (0, 0);
+    for row in series.history.rows.iter().filter(|row| row.call >= oldest) {
+        // Against the reply before, not the first: one change of all replies is a collapse.
+        let Some(before) = last.insert(row.effective, row) else {
+            continue;
+        };
+        repeats += 1;
+        let far = |a: f32, b: f32| (a - b).abs() > SAME * a.abs().max(b.abs());
+        let other = before.output != row.output
+            && (far(before.low, row.low)
+                || far(before.high, row.high)
+                || far(before.first, row.first));
+        changed += u64::from(other);
+    }
+    (repeats, changed)
+}
+
+/// What clients asked of a model, and which versions answered.
+fn note(answered: &mut Answered, key: &SeriesKey, series: &Series) {
+    let since = series.last_nanos.saturating_sub(UNUSED_NANOS);
+    let version = answered.versions.entry(key.version).or_default();
+    version.first_nanos = match version.first_nanos {
+        0 => series.first_nanos,
+        first => first.min(series.first_nanos),
+    };
+    version.last_nanos = version.last_nanos.max(series.last_nanos);
+    for call in series.history.calls.iter().filter(|c| c.at_nanos >= since) {
+        facts::count_asked(&mut version.asked, call);
+    }
+}

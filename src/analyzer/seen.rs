@@ -1,0 +1,313 @@
+//! What a series was fed with while it was well: which inputs, encoded how, in which range. The
+//! rules of diagnosis compare what it is fed with since the trouble began.
+
+use crate::fingerprint::call::{InputFact, Range};
+use std::collections::BTreeMap;
+
+/// Ways of calling that are told apart; a client with more of them is no use for comparison.
+const SHAPES: usize = 16;
+/// Values of control inputs that are told apart.
+const CONTROLS: usize = 16;
+/// Calls that stand together. What is newer than one to two blocks may belong to a trouble that
+/// no test has seen yet.
+const BLOCK: u32 = 32;
+/// The onset of a trouble is known to so many rows.
+const ABOUT: u64 = 64;
+/// Fewer calls say nothing about a range.
+const ENOUGH: u64 = 32;
+/// A typical size that grew or shrank by this factor is another unit.
+const FACTOR: f64 = 6.0;
+/// A bound that moved by this share of the range is another scale.
+const MOVED: f64 = 0.7;
+
+/// Which inputs a call had, and how they were encoded.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Shape {
+    pub inputs: Vec<String>,
+    /// Inputs with values that TensorFlow does not read, or with none at all.
+    pub unread: Vec<String>,
+    /// Feature names of the tf.Examples, by input.
+    pub features: BTreeMap<String, Vec<String>>,
+}
+
+/// A shape and when it was used.
+#[derive(Debug, Clone)]
+pub(super) struct Used {
+    pub shape: Shape,
+    pub first_row: u64,
+    pub rows: u64,
+}
+
+/// Typical values of one input, over calls.
+#[derive(Debug, Clone, Copy, Default)]
+struct Typical {
+    calls: u64,
+    low: f64,
+    high: f64,
+    size: f64,
+}
+
+/// What a series was fed with.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    used: Vec<Used>,
+    /// Values of control inputs, and in which row each came first.
+    controls: Vec<(String, String, u64)>,
+    known: BTreeMap<String, Typical>,
+    /// The last whole block and the one being filled.
+    last: BTreeMap<String, Typical>,
+    filling: BTreeMap<String, Typical>,
+    filled: u32,
+}
+
+impl Shape {
+    pub(super) fn of(inputs: &[InputFact]) -> Self {
+        let features = |input: &InputFact| Some((input.name.clone(), input.features.clone()?));
+        Shape {
+            inputs: inputs.iter().map(|input| input.name.clone()).collect(),
+            unread: inputs
+                .iter()
+                .filter(|input| is_unread(input))
+                .map(|input| input.name.clone())
+                .collect(),
+            features: inputs.iter().filter_map(features).collect(),
+        }
+    }
+}
+
+/// Values in a field that is not read, or none where there should be some.
+pub(super) fn is_unread(input: &InputFact) -> bool {
+    input.given == 0 && (input.foreign.is_some() || input.declared > 1)
+}
+
+impl Seen {
+    /// Takes a call of `rows` rows, the first of them being row `row` of the series. `well` tells
+    /// that nothing speaks for trouble.
+    pub(super) fn observe(&mut self, inputs: &[InputFact], row: u64, rows: u64, well: bool) {
+        let shape = Shape::of(inputs);
+        let known = self.used.iter().position(|used| used.shape == shape);
+        match known {
+            Some(at) => self.used[at].rows += rows,
+            None if self.used.len() < SHAPES => self.used.push(Used {
+                shape,
+                first_row: row,
+                rows,
+            }),
+            None => {}
+        }
+        for input in inputs {
+            if let Some(value) = &input.control {
+                let known = |(n, v, _): &(String, String, u64)| *n == input.name && v == value;
+                if self.controls.len() < CONTROLS && !self.controls.iter().any(known) {
+                    self.controls.push((input.name.clone(), value.clone(), row));
+                }
+            }
+        }
+        if !well {
+            self.last.clear();
+            self.filling.clear();
+            self.filled = 0;
+            return;
+        }
+        for input in inputs {
+            if let Some(range) = &input.range {
+                self.filling
+                    .entry(input.name.clone())
+                    .or_default()
+                    .add(range);
+            }
+        }
+        self.filled += 1;
+        if self.filled == BLOCK {
+            self.filled = 0;
+            let block = std::mem::replace(&mut self.last, std::mem::take(&mut self.filling));
+            for (name, typical) in block {
+                self.known.entry(name).or_default().merge(&typical);
+            }
+        }
+    }
+
+    /// Ways of calling that were in use before `row`; `None` stands for the end.
+    pub(super) fn before(&self, row: Option<u64>) -> impl Iterator<Item = (&Shape, u64)> {
+        self.used.iter().filter_map(move |used| {
+            let rows = row.map_or(used.rows, |row| {
+                row.saturating_sub(used.first_row).min(used.rows)
+            });
+            (rows > 0).then_some((&used.shape, rows))
+        })
+    }
+
+    /// A control input that has another value in most of `calls`, which came about row `row`, in
+    /// words.
+    pub(super) fn control_changed(&self, row: u64, calls: &[&[InputFact]]) -> Option<String> {
+        calls.last()?.iter().find_map(|input| {
+            let now = input.control.as_ref()?;
+            let has = |call: &&&[InputFact]| {
+                let mut these = call.iter().filter(|i| i.name == input.name);
+                these.any(|i| i.control.as_ref() == Some(now))
+            };
+            let most = calls.iter().filter(has).count() * 10 >= calls.len() * 6;
+            let known = || {
+                self.controls
+                    .iter()
+                    .filter(|(name, ..)| *name == input.name)
+            };
+            let (.., came) = known().find(|(_, value, _)| value == now)?;
+            let (_, before, _) = known().find(|(_, value, first)| value != now && first < came)?;
+            (most && *came > 0 && *came + ABOUT >= row)
+                .then(|| format!("`{}` went from {before} to {now}", input.name))
+        })
+    }
+
+    /// How `calls` differ from what the series knew, in words.
+    pub(super) fn shift<'a>(&self, calls: impl Iterator<Item = &'a [InputFact]>) -> Option<String> {
+        let mut now: BTreeMap<&str, Typical> = BTreeMap::new();
+        for inputs in calls {
+            for input in inputs.iter().filter(|input| input.control.is_none()) {
+                if let Some(range) = &input.range {
+                    now.entry(&input.name).or_default().add(range);
+                }
+            }
+        }
+        let words = now.iter().filter_map(|(name, now)| {
+            let known = self.known.get(*name)?;
+            known.against(now).then(|| {
+                format!(
+                    "`{name}` lay between {} and {} (typical size {}), now between {} and {} (typical size {})",
+                    short(known.low), short(known.high), short(known.size),
+                    short(now.low), short(now.high), short(now.size)
+                )
+            })
+        });
+        let words: Vec<String> = words.take(3).collect();
+        (!words.is_empty()).then(|| words.join("; "))
+    }
+
+    /// Whether enough is known to tell that nothing shifted.
+    pub(super) fn knows(&self) -> bool {
+        self.known.values().any(|typical| typical.calls >= ENOUGH)
+    }
+}
+
+impl Typical {
+    fn add(&mut self, range: &Range) {
+        self.merge(&Typical {
+            calls: 1,
+            low: f64::from(range.low),
+            high: f64::from(range.high),
+            size: f64::from(range.size),
+        });
+    }
+
+    fn merge(&mut self, other: &Typical) {
+        if other.calls == 0 {
+            return;
+        }
+        self.calls += other.calls;
+        let share = other.calls as f64 / self.calls as f64;
+        self.low += (other.low - self.low) * share;
+        self.high += (other.high - self.high) * share;
+        self.size += (other.size - self.size) * share;
+    }
+
+    /// Whether `now` is on another scale.
+    fn against(&self, now: &Typical) -> bool {
+        if self.calls < ENOUGH || now.calls < 8 {
+            return false;
+        }
+        let width = (self.high - self.low)
+            .max(1e-3 * self.high.abs())
+            .max(1e-12);
+        let factor = (now.size.max(1e-12) / self.size.max(1e-12)).ln().abs();
+        let moved = (now.low - self.low).abs().max((now.high - self.high).abs());
+        factor > FACTOR.ln() || moved > MOVED * width && now.calls >= 16
+    }
+}
+
+fn short(value: f64) -> String {
+    format!("{value:.3}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(low: f32, high: f32) -> InputFact {
+        InputFact {
+            name: "x".to_owned(),
+            dtype: "DT_FLOAT",
+            dims: vec![1, 8],
+            given: 8,
+            declared: 8,
+            foreign: None,
+            control: None,
+            range: Some(Range {
+                low,
+                high,
+                size: (high + low.abs()) / 2.0,
+            }),
+            features: None,
+            is_text: false,
+        }
+    }
+
+    fn fed(calls: u64) -> Seen {
+        let mut seen = Seen::default();
+        for call in 0..calls {
+            let wobble = (call % 7) as f32 / 50.0;
+            seen.observe(&[input(wobble, 1.0 - wobble)], call, 1, true);
+        }
+        seen
+    }
+
+    fn shifted(seen: &Seen, now: InputFact) -> Option<String> {
+        let calls = vec![vec![now]; 20];
+        seen.shift(calls.iter().map(Vec::as_slice))
+    }
+
+    #[test]
+    fn another_scale_is_a_shift_and_a_wobble_is_none() {
+        let seen = fed(200);
+        assert!(seen.knows());
+        assert_eq!(shifted(&seen, input(0.1, 0.9)), None);
+        for (low, high) in [(0.0, 255.0), (-1.0, 1.0), (0.0, 0.004)] {
+            let words = shifted(&seen, input(low, high));
+            assert!(
+                words.is_some_and(|w| w.contains("`x` lay between 0.0")),
+                "{low} {high}"
+            );
+        }
+        assert_eq!(
+            shifted(&fed(40), input(0.0, 255.0)),
+            None,
+            "too little is known"
+        );
+    }
+
+    #[test]
+    fn the_newest_calls_are_not_taken_for_health() {
+        let mut seen = fed(200);
+        for call in 200..240 {
+            seen.observe(&[input(0.0, 255.0)], call, 1, true);
+        }
+        assert!(shifted(&seen, input(0.0, 255.0)).is_some());
+    }
+
+    #[test]
+    fn ways_of_calling_are_told_apart() {
+        let mut seen = fed(100);
+        let empty = InputFact {
+            given: 0,
+            foreign: Some("double_val"),
+            ..input(0.0, 0.0)
+        };
+        seen.observe(&[empty], 100, 4, true);
+        let before: Vec<u64> = seen.before(Some(100)).map(|(_, rows)| rows).collect();
+        assert_eq!(before, [100]);
+        let all: Vec<_> = seen
+            .before(None)
+            .map(|(s, rows)| (s.unread.len(), rows))
+            .collect();
+        assert_eq!(all, [(0, 100), (1, 4)]);
+    }
+}

@@ -1,0 +1,154 @@
+//! What the calls themselves say: D2, D3, D5, D6, D25.
+
+use super::{Recent, finding};
+use crate::diagnose::confirm;
+use crate::report::{Category, Finding};
+
+/// Fewer calls may be somebody trying things out.
+const ENOUGH: u64 = 4;
+/// So many repeats of an input tell whether its reply repeats.
+const REPEATS: u64 = 8;
+
+/// D2: values in a field that TensorFlow does not read for the type.
+pub(super) fn d2(recent: &Recent) -> Option<Finding> {
+    let lines: Vec<String> = recent
+        .unread
+        .iter()
+        .map(|(name, unread)| {
+            let clients: Vec<_> = unread.clients.iter().map(String::as_str).collect();
+            format!(
+                "input `{name}` of signature `{}` is {} and its values sit in `{}`, which TensorFlow does not read: it takes zeros, in {} of the last {} calls, from `{}`",
+                recent.signature, unread.dtype, unread.field, unread.calls, recent.calls,
+                clients.join("`, `")
+            )
+        })
+        .collect();
+    (!lines.is_empty()).then(|| {
+        finding(
+            "D2",
+            &recent.model,
+            Category::Signature,
+            true,
+            lines,
+            confirm::doctor(&recent.upstream, &recent.model, true),
+        )
+    })
+}
+
+/// D3: an input of the signature that live requests never send.
+pub(super) fn d3(recent: &Recent) -> Option<Finding> {
+    let wanted = &recent.signature_def.as_ref()?.inputs;
+    if recent.calls < ENOUGH {
+        return None;
+    }
+    let missing: Vec<&str> = wanted
+        .keys()
+        .filter(|name| !recent.sent.contains_key(*name))
+        .map(String::as_str)
+        .collect();
+    let first = missing.first()?;
+    Some(finding(
+        "D3",
+        &recent.model,
+        Category::Signature,
+        true,
+        vec![format!(
+            "signature `{}` of version {} lists {} inputs, and none of the last {} calls sent `{}`; they succeeded, so the exported default is used",
+            recent.signature,
+            recent.version,
+            wanted.len(),
+            recent.calls,
+            missing.join("`, `")
+        )],
+        format!(
+            "send `{first}` with two values and compare the replies; the default stands in saved_model.pb: saved_model_cli show --dir <model dir>/{} --all",
+            recent.version
+        ),
+    ))
+}
+
+/// D5: the output does not follow the batch though it should.
+pub(super) fn d5(recent: &Recent) -> Option<Finding> {
+    if recent.batches_not_followed < ENOUGH || recent.batches_not_followed * 10 < recent.batches * 9
+    {
+        return None;
+    }
+    let free = |dims: Option<&Vec<i64>>| dims.and_then(|d| d.first()).is_some_and(|d| *d < 0);
+    let promised = recent.signature_def.as_ref().is_some_and(|signature| {
+        let output = signature.outputs.get(&recent.output);
+        free(output.and_then(|spec| spec.dims.as_ref()))
+            && signature
+                .inputs
+                .values()
+                .any(|spec| free(spec.dims.as_ref()))
+    });
+    let constant = recent.nothing_followed * 10 >= recent.batches * 9
+        && recent.distinct_inputs >= 8
+        && recent.distinct_outputs == 1;
+    if !promised && !constant {
+        return None;
+    }
+    let mut evidence = vec![format!(
+        "output `{}` of version {} had another number of rows than the request in {} of {} calls of several rows",
+        recent.output, recent.version, recent.batches_not_followed, recent.batches
+    )];
+    if promised {
+        evidence.push("the signature promises one row for each row of the request".to_owned());
+    }
+    if constant {
+        evidence.push(format!(
+            "and it was one and the same for {} distinct inputs: the graph does not read them",
+            recent.distinct_inputs
+        ));
+    }
+    Some(finding(
+        "D5",
+        &recent.model,
+        Category::Signature,
+        promised,
+        evidence,
+        confirm::doctor(&recent.upstream, &recent.model, true),
+    ))
+}
+
+/// D6: an output unlike the metadata, or one that is an input.
+pub(super) fn d6(recent: &Recent) -> Option<Finding> {
+    let mut evidence: Vec<String> = recent.mismatch.iter().cloned().collect();
+    if let Some(input) = &recent.echo_of {
+        evidence.push(format!(
+            "output `{}` of version {} equals input `{input}` in each of the last {} calls",
+            recent.output, recent.version, recent.calls
+        ));
+    }
+    (!evidence.is_empty()).then(|| {
+        finding(
+            "D6",
+            &recent.model,
+            Category::Signature,
+            true,
+            evidence,
+            confirm::doctor(&recent.upstream, &recent.model, true),
+        )
+    })
+}
+
+/// D25: the same input gets different answers.
+pub(super) fn d25(recent: &Recent) -> Option<Finding> {
+    if recent.repeats < REPEATS || recent.repeats_changed * 2 < recent.repeats {
+        return None;
+    }
+    Some(finding(
+        "D25",
+        &recent.model,
+        Category::Runtime,
+        true,
+        vec![
+            format!(
+                "output `{}` of version {}: an input that was sent again got another answer in {} of {} cases, by more than rounding",
+                recent.output, recent.version, recent.repeats_changed, recent.repeats
+            ),
+            "as dropout left on in the exported graph does, or sampling, or state".to_owned(),
+        ],
+        confirm::doctor(&recent.upstream, &recent.model, true),
+    ))
+}

@@ -1,0 +1,179 @@
+//! What is true of a deployment without any collapse: the same causes as the rules', judged from
+//! the newest calls of a series and from what is known of its model. Facts in, findings out.
+
+mod feed;
+#[cfg(test)]
+mod tests;
+mod versions;
+
+use super::facts::{Asked, ModelTruth, Signature};
+use crate::report::{Category, Finding};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Sentences that one finding may hold.
+const MOST_EVIDENCE: usize = 8;
+/// Findings that help anybody at once.
+const MOST_FINDINGS: usize = 64;
+
+/// The newest calls of one series.
+#[derive(Debug, Clone, Default)]
+pub struct Recent {
+    /// `model_spec.name`.
+    pub model: String,
+    /// The version that answered.
+    pub version: i64,
+    /// Signature name.
+    pub signature: String,
+    /// Output tensor.
+    pub output: String,
+    /// Where TensorFlow Serving listens, for the commands to paste.
+    pub upstream: String,
+    /// Calls looked at.
+    pub calls: u64,
+    /// Calls by input that they sent.
+    pub sent: BTreeMap<String, u64>,
+    /// Inputs whose values sit where TensorFlow does not read them.
+    pub unread: BTreeMap<String, UnreadInput>,
+    /// What the signature promises; `None` when the metadata is unknown.
+    pub signature_def: Option<Signature>,
+    /// How the output differs from that, in words.
+    pub mismatch: Option<String>,
+    /// The input that every output equals in every call, if its values vary.
+    pub echo_of: Option<String>,
+    /// Calls of several rows.
+    pub batches: u64,
+    /// Those whose output had another number of rows.
+    pub batches_not_followed: u64,
+    /// Those of which no output had that many rows.
+    pub nothing_followed: u64,
+    /// Distinct inputs and outputs of the rows, where a batch was not followed.
+    pub distinct_inputs: u64,
+    /// See `distinct_inputs`.
+    pub distinct_outputs: u64,
+    /// Rows whose input came before, and those among them that got another output than then.
+    pub repeats: u64,
+    /// See `repeats`.
+    pub repeats_changed: u64,
+}
+
+/// An input whose values are not read.
+#[derive(Debug, Clone, Default)]
+pub struct UnreadInput {
+    /// TensorFlow's name of the type.
+    pub dtype: String,
+    /// The field that holds the values, as `double_val`.
+    pub field: String,
+    /// Calls.
+    pub calls: u64,
+    /// Client libraries that sent it.
+    pub clients: BTreeSet<String>,
+}
+
+impl Recent {
+    /// Counts a call with values in a field that is not read.
+    pub fn note_unread(
+        &mut self,
+        input: String,
+        dtype: &str,
+        field: Option<&'static str>,
+        client: String,
+    ) {
+        let noted = self.unread.entry(input).or_default();
+        dtype.clone_into(&mut noted.dtype);
+        field.unwrap_or_default().clone_into(&mut noted.field);
+        noted.calls += 1;
+        if noted.clients.len() < 4 {
+            noted.clients.insert(client);
+        }
+    }
+}
+
+/// The versions of a model that answered lately.
+#[derive(Debug, Clone, Default)]
+pub struct Answered {
+    /// By version.
+    pub versions: BTreeMap<i64, Replies>,
+}
+
+/// What is known of one version's replies.
+#[derive(Debug, Clone, Default)]
+pub struct Replies {
+    /// When it first answered, nanoseconds since the Unix epoch.
+    pub first_nanos: i64,
+    /// When it last did.
+    pub last_nanos: i64,
+    /// What those calls asked for.
+    pub asked: Asked,
+}
+
+/// What the newest calls of a series say.
+#[must_use]
+pub fn of_series(recent: &Recent) -> Vec<Finding> {
+    let rules = [feed::d2, feed::d3, feed::d5, feed::d6, feed::d25];
+    rules.iter().filter_map(|rule| rule(recent)).collect()
+}
+
+/// What is known of a model says.
+#[must_use]
+pub fn of_model(
+    model: &str,
+    upstream: &str,
+    truth: &ModelTruth,
+    answered: &Answered,
+) -> Vec<Finding> {
+    let scene = versions::Scene {
+        model,
+        upstream,
+        truth,
+        answered,
+    };
+    let rules = [
+        versions::d12,
+        versions::d13,
+        versions::d16,
+        versions::d17,
+        versions::d18,
+    ];
+    rules.iter().filter_map(|rule| rule(&scene)).collect()
+}
+
+/// One finding a rule and model, in the order of both; what several series say stands together.
+#[must_use]
+pub fn merge(found: Vec<Finding>) -> Vec<Finding> {
+    let mut merged: BTreeMap<(String, u32), Finding> = BTreeMap::new();
+    for finding in found {
+        let number = finding.rule.trim_start_matches('D').parse().unwrap_or(0);
+        match merged.get_mut(&(finding.model.clone(), number)) {
+            None => {
+                merged.insert((finding.model.clone(), number), finding);
+            }
+            Some(known) => {
+                known.certain |= finding.certain;
+                for line in finding.evidence {
+                    if known.evidence.len() < MOST_EVIDENCE && !known.evidence.contains(&line) {
+                        known.evidence.push(line);
+                    }
+                }
+            }
+        }
+    }
+    merged.into_values().take(MOST_FINDINGS).collect()
+}
+
+fn finding(
+    rule: &str,
+    model: &str,
+    category: Category,
+    certain: bool,
+    evidence: Vec<String>,
+    confirm: String,
+) -> Finding {
+    Finding {
+        rule: rule.to_owned(),
+        model: model.to_owned(),
+        category,
+        certain,
+        evidence,
+        confirm,
+    }
+}

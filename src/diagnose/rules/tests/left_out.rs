@@ -1,0 +1,57 @@
+//! Inputs that are left out, or hold nothing.
+
+use super::{FLAT, VARIED, collapsed, first, rules_out};
+use crate::diagnose::facts::{Facts, LeftOut, Signature, Split, Unread};
+use crate::diagnose::judge;
+use crate::report::Kind;
+
+fn left_out(rows_before: u64, with: Split) -> Facts {
+    let left_out = LeftOut {
+        calls: if with.rows > 0 { 50 } else { 100 },
+        without: FLAT,
+        with,
+        rows_before,
+    };
+    Facts {
+        left_out: [("threshold".to_owned(), left_out)].into(),
+        ..collapsed()
+    }
+}
+
+#[test]
+fn d3_an_input_is_left_out() {
+    let always = left_out(0, Split::default());
+    assert_eq!(first(&always), ("D3".to_owned(), true));
+    assert_eq!(first(&left_out(5000, VARIED)), ("D3".to_owned(), true));
+    let long_before = judge(&left_out(5000, Split::default()));
+    assert!(rules_out(&long_before, "D3") && long_before.causes.is_empty());
+    let whole = Facts {
+        signature_def: Some(Signature::default()),
+        ..collapsed()
+    };
+    assert!(rules_out(&judge(&whole), "D3"));
+}
+
+#[test]
+fn requests_are_alike_because_something_is_missing() {
+    let alike = Facts {
+        distinct_raw: 1,
+        distinct_effective: 1,
+        kind: Some(Kind::InputCollapse),
+        ..left_out(0, Split::default())
+    };
+    assert_eq!(first(&alike), ("D3".to_owned(), true));
+    let empty = Facts {
+        unread: Unread {
+            calls: 100,
+            rows: 200,
+            distinct_raw: 1,
+            distinct_effective: 1,
+            distinct_outputs: 1,
+            rows_before: 0,
+        },
+        left_out: Default::default(),
+        ..alike
+    };
+    assert_eq!(first(&empty), ("D2".to_owned(), false));
+}

@@ -1,0 +1,174 @@
+//! The five accounts of the version: request, reply, status, disk, models.config.
+
+use super::{Probe, Questions};
+use crate::diagnose::facts::{ModelTruth, Signature, TensorSpec};
+use crate::proto::tensorflow::serving::model_spec::VersionChoice;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
+
+/// What one of them says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Account {
+    /// `request`, `reply`, `status`, `disk` or `models.config`.
+    pub account: &'static str,
+    /// Whether it is known at all.
+    pub known: bool,
+    /// In words.
+    pub says: String,
+}
+
+pub(super) fn all(
+    questions: &Questions,
+    no_status: Option<String>,
+    reply: Result<i64, String>,
+    probe: Option<&Probe>,
+    truth: &ModelTruth,
+) -> Vec<Account> {
+    vec![
+        request(questions),
+        replied(reply, probe),
+        status(no_status, truth),
+        disk(questions, truth),
+        config(questions, truth),
+    ]
+}
+
+fn known(account: &'static str, says: String) -> Account {
+    Account {
+        account,
+        known: true,
+        says,
+    }
+}
+
+fn unknown(account: &'static str, why: &str) -> Account {
+    Account {
+        account,
+        known: false,
+        says: format!("unknown: {why}"),
+    }
+}
+
+fn request(questions: &Questions) -> Account {
+    let Some(recorded) = &questions.recorded else {
+        return known(
+            "request",
+            "the newest version (asked by the doctor)".to_owned(),
+        );
+    };
+    let spec = recorded.model_spec.clone().unwrap_or_default();
+    let asked = match spec.version_choice {
+        None => "the newest version".to_owned(),
+        Some(VersionChoice::Version(version)) => format!("version {version} by number"),
+        Some(VersionChoice::VersionLabel(label)) => format!("the label `{label}`"),
+    };
+    known("request", format!("{asked} (as recorded)"))
+}
+
+fn replied(reply: Result<i64, String>, probe: Option<&Probe>) -> Account {
+    match (reply, probe.and_then(|probe| probe.version)) {
+        (Ok(version), Some(probed)) if probed != version => known(
+            "reply",
+            format!("version {probed} answers Predict, version {version} GetModelMetadata"),
+        ),
+        (Ok(version), _) => known("reply", format!("version {version}")),
+        (Err(why), _) => unknown("reply", &why),
+    }
+}
+
+fn status(no_status: Option<String>, truth: &ModelTruth) -> Account {
+    let Some(versions) = &truth.status else {
+        return unknown("status", &no_status.unwrap_or_default());
+    };
+    let lines: Vec<String> = versions
+        .iter()
+        .map(|version| {
+            let error = match version.code {
+                0 => String::new(),
+                code => format!(", error {code}: {}", version.message),
+            };
+            format!("version {} {}{error}", version.version, version.state)
+        })
+        .collect();
+    if lines.is_empty() {
+        return known("status", "no version at all".to_owned());
+    }
+    known("status", lines.join("\n"))
+}
+
+fn disk(questions: &Questions, truth: &ModelTruth) -> Account {
+    match (&truth.disk, &questions.volume.model_dir) {
+        (None, None) => unknown("disk", "no --model-dir"),
+        (None, Some(dir)) => unknown(
+            "disk",
+            &format!("nothing in {} is known to be this model", dir.display()),
+        ),
+        (Some(disk), _) => {
+            let mut says = format!("versions {:?} in {}", disk.versions, disk.base);
+            if !disk.skipped.is_empty() {
+                says.push_str(&format!("\nskipped: {}", disk.skipped.join(", ")));
+            }
+            known("disk", says)
+        }
+    }
+}
+
+fn config(questions: &Questions, truth: &ModelTruth) -> Account {
+    match (&truth.config, &questions.volume.models_config) {
+        (None, None) => unknown("models.config", "no --models-config"),
+        (None, Some(path)) => known(
+            "models.config",
+            format!("no entry for this model in {}", path.display()),
+        ),
+        (Some(entry), _) => {
+            let mut says = if entry.pinned.is_empty() {
+                "the newest or all versions".to_owned()
+            } else {
+                format!("only the versions {:?}", entry.pinned)
+            };
+            says.push_str(&format!(" of {}", entry.base_path));
+            for (label, version) in &entry.labels {
+                says.push_str(&format!("\nlabel `{label}` is version {version}"));
+            }
+            known("models.config", says)
+        }
+    }
+}
+
+/// Signatures as JSON: `{name: {inputs: {name: {dtype, shape}}, outputs: …}}`.
+pub(super) fn signatures<S: Serializer>(
+    signatures: &BTreeMap<String, Signature>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Tensor<'a> {
+        dtype: &'a str,
+        shape: Option<&'a Vec<i64>>,
+    }
+    #[derive(Serialize)]
+    struct Both<'a> {
+        inputs: BTreeMap<&'a str, Tensor<'a>>,
+        outputs: BTreeMap<&'a str, Tensor<'a>>,
+    }
+    fn tensors(specs: &BTreeMap<String, TensorSpec>) -> BTreeMap<&str, Tensor<'_>> {
+        let tensor = |(name, spec)| {
+            let (name, spec): (&String, &TensorSpec) = (name, spec);
+            let tensor = Tensor {
+                dtype: &spec.dtype,
+                shape: spec.dims.as_ref(),
+            };
+            (name.as_str(), tensor)
+        };
+        specs.iter().map(tensor).collect()
+    }
+    let mut map = serializer.serialize_map(Some(signatures.len()))?;
+    for (name, signature) in signatures {
+        let both = Both {
+            inputs: tensors(&signature.inputs),
+            outputs: tensors(&signature.outputs),
+        };
+        map.serialize_entry(name, &both)?;
+    }
+    map.end()
+}

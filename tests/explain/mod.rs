@@ -1,0 +1,142 @@
+//! What `flatline explain` says of every cause, against files that a person has read. With
+//! `FLATLINE_UPDATE_GOLDEN=1` the files are written instead.
+
+mod cases;
+
+use flatline::diagnose::facts::Facts;
+use flatline::diagnose::judge;
+use flatline::explain;
+use flatline::report::{
+    Baseline, Finding, Incident, Observed, Report, RowIs, Series, State, Window,
+};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/explain/golden")
+}
+
+fn report(series: Vec<Series>, findings: Vec<Finding>) -> Report {
+    Report {
+        schema: 1,
+        at: "2026-01-02T03:04:05Z".to_owned(),
+        observed: Observed {
+            calls: 400,
+            rows: 1600,
+            skipped: [("not_ok".to_owned(), 2)].into(),
+        },
+        series,
+        transitions: vec![],
+        findings,
+    }
+}
+
+/// The incident that these facts are about, judged by the rules.
+fn incident(facts: &Facts) -> Series {
+    let judgement = judge(facts);
+    let flat = facts.kind.is_some();
+    Series {
+        model: facts.model.clone(),
+        version: facts.version,
+        signature: "serving_default".to_owned(),
+        output: facts.output.clone(),
+        state: if flat { State::Firing } else { State::Inactive },
+        kind: facts.kind,
+        since: flat.then(|| "2026-01-02T03:00:00Z".to_owned()),
+        confidence: if flat { 0.9999 } else { 0.0 },
+        evidence: vec![],
+        incident: flat.then(|| Incident {
+            onset_row: Some(1200),
+            onset: Some("2026-01-02T02:59:30Z".to_owned()),
+            confidence: "practically certain".to_owned(),
+            ..Incident::default()
+        }),
+        baseline: Baseline::default(),
+        row_is: RowIs::Entry,
+        window: Window {
+            rows: facts.rows,
+            distinct_inputs: facts.distinct_raw,
+            distinct_effective_inputs: facts.distinct_effective,
+            distinct_outputs: facts.distinct_outputs,
+            top_output_share: facts.top_output_share,
+        },
+        causes: judgement.causes,
+        ruled_out: judgement.ruled_out,
+    }
+}
+
+fn compare(name: &str, report: &Report) {
+    // As a file of verdicts would be read.
+    let json = serde_json::to_string(report).expect("JSON");
+    let read: Report = serde_json::from_str(&json).expect("the same shape");
+    let text = explain::report(&read);
+    let path = folder().join(format!("{name}.txt"));
+    if std::env::var_os("FLATLINE_UPDATE_GOLDEN").is_some() {
+        fs::create_dir_all(folder()).expect("a folder");
+        fs::write(&path, &text).expect("a golden file");
+        return;
+    }
+    let golden = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        text == golden,
+        "{} is not what is said now; look at it, and run again with FLATLINE_UPDATE_GOLDEN=1:\n{text}",
+        path.display()
+    );
+}
+
+#[test]
+fn every_cause_is_explained_as_its_golden_file_says() {
+    for (rule, facts) in cases::incidents() {
+        let series = incident(&facts);
+        let first = series.causes.first().map(|cause| cause.rule.as_str());
+        assert_eq!(first, Some(rule), "{:?}", series.causes);
+        compare(rule, &report(vec![series], vec![]));
+    }
+}
+
+#[test]
+fn every_finding_is_explained_as_its_golden_file_says() {
+    for (rule, found) in cases::findings() {
+        let rules: Vec<&str> = found.iter().map(|f| f.rule.as_str()).collect();
+        assert_eq!(rules, [rule]);
+        compare(&format!("finding-{rule}"), &report(vec![], found));
+    }
+}
+
+#[test]
+fn health_and_the_unknown_are_explained_too() {
+    let healthy = Facts {
+        kind: None,
+        distinct_outputs: 3,
+        ..cases::collapsed()
+    };
+    let series = incident(&healthy);
+    compare(
+        "D24",
+        &report(
+            vec![Series {
+                causes: vec![],
+                ruled_out: vec![],
+                ..series
+            }],
+            vec![],
+        ),
+    );
+    let unknown = incident(&cases::collapsed());
+    assert!(unknown.causes.is_empty(), "{:?}", unknown.causes);
+    compare("unknown", &report(vec![unknown], vec![]));
+}
+
+#[test]
+fn there_is_a_file_for_every_rule() {
+    if std::env::var_os("FLATLINE_UPDATE_GOLDEN").is_some() {
+        return;
+    }
+    for number in 1..=25 {
+        let names = [format!("D{number}.txt"), format!("finding-D{number}.txt")];
+        assert!(
+            names.iter().any(|name| folder().join(name).exists()),
+            "D{number}"
+        );
+    }
+}
