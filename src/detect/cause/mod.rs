@@ -211,7 +211,9 @@ fn by_changes(changed: &[&Seat], scene: &Scene<'_>) -> (Kind, bool) {
     if share(changed, |seat| seat.fast) > 0.5 {
         return (Kind::CacheLike, false);
     }
-    if top(changed, |seat| seat.exact) >= 0.7 || to_or_from_one(changed) {
+    let exact = top(changed, |seat| seat.exact);
+    let equal = exact * changed.len() as f64;
+    if exact >= 0.7 || exact >= 0.5 && equal >= 3.0 || to_or_from_one(changed) {
         return (Kind::Partial, false);
     }
     let pulled = pull(changed).is_some_and(|correlation| correlation < PULLED);
@@ -256,6 +258,10 @@ fn part(scored: &[&Seat], changed: &[&Seat], scene: &Scene<'_>) -> (Kind, bool) 
     });
     if let Some(category) = alone {
         let grown = of(&|seat| seat.category == Some(category));
+        if top(&grown, |seat| seat.exact) > 0.5 {
+            // One output for a part pulls replies towards it, too.
+            return (Kind::Partial, false);
+        }
         let pulled =
             converges(changed) || pull(changed).is_some_and(|correlation| correlation < -0.4);
         let other_values = !coarse && varied(&grown) > VARIED;
