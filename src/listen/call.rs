@@ -30,9 +30,10 @@ pub(super) async fn run<S, B, R>(
     let abort = Abort::default();
     request.extensions_mut().insert(Arrived(arrived));
     request.extensions_mut().insert(abort.clone());
-    let end = {
+    // What led to the reply is let go before its body, which may be long in coming.
+    let headers = {
         let mut reply = pin!(service.oneshot(request));
-        let headers = poll_fn(|cx| {
+        poll_fn(|cx| {
             if let Poll::Ready(reset) = respond.poll_reset(cx) {
                 // Before the reply is dropped: the upstream is to see the client's own code.
                 abort.set(reset.unwrap_or(Reason::CANCEL));
@@ -40,12 +41,12 @@ pub(super) async fn run<S, B, R>(
             }
             reply.as_mut().poll(cx).map(Some)
         })
-        .await;
-        match headers {
-            None => End::Cancelled,
-            Some(Err(failure)) => refuse(&failure, &mut respond),
-            Some(Ok(response)) => write(response, &mut respond, &abort).await,
-        }
+        .await
+    };
+    let end = match headers {
+        None => End::Cancelled,
+        Some(Err(failure)) => refuse(&failure, &mut respond),
+        Some(Ok(response)) => write(response, &mut respond, &abort).await,
     };
     metrics.ended(end, arrived.elapsed());
 }

@@ -122,35 +122,6 @@ async fn two_proxies_in_a_row_are_no_circle() {
     works(&mut first.client().await, b"x").await;
 }
 
-/// Runs a test of this binary that is ignored, in a network of its own where it is root.
-fn in_a_network_of_its_own(test: &str) {
-    let this = std::env::current_exe().expect("a path");
-    let setup = "ip link set lo up && exec \"$@\"";
-    let mut command = Command::new("unshare");
-    command.args([
-        "--user",
-        "--map-root-user",
-        "--net",
-        "--",
-        "sh",
-        "-ec",
-        setup,
-        "sh",
-    ]);
-    let output = command
-        .arg(this)
-        .args(["--ignored", "--exact", test, "--nocapture"])
-        .output()
-        .expect("unshare, of util-linux");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(
-        output.status.success() && text(&output.stdout).contains("1 passed"),
-        "{}{}",
-        text(&output.stdout),
-        text(&output.stderr)
-    );
-}
-
 /// Redirects what goes to `from` to `to`, whoever sends it.
 fn redirect(from: u16, to: u16) {
     let rules = format!(

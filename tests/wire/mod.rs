@@ -13,5 +13,6 @@ mod peer;
 mod pressure;
 mod process;
 mod rules;
+mod silence;
 mod timers;
 mod tls;

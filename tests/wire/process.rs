@@ -286,3 +286,32 @@ async fn answer(peer: &mut Peer, (stream, body): (u32, Vec<u8>)) {
     }
     peer.headers(stream, &ok(), true).await;
 }
+
+/// Runs a test of this binary that is ignored, in a network of its own where it is root.
+pub(super) fn in_a_network_of_its_own(test: &str) {
+    let this = std::env::current_exe().expect("a path");
+    let setup = "ip link set lo up && exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args([
+        "--user",
+        "--map-root-user",
+        "--net",
+        "--",
+        "sh",
+        "-ec",
+        setup,
+        "sh",
+    ]);
+    let output = command
+        .arg(this)
+        .args(["--ignored", "--exact", test, "--nocapture"])
+        .output()
+        .expect("unshare, of util-linux");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(
+        output.status.success() && text(&output.stdout).contains("1 passed"),
+        "{}{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+}
