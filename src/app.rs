@@ -97,7 +97,7 @@ pub async fn start(config: Config) -> Result<Running, Error> {
         following.spawn(poll.run(versions));
     }
     let settings = Settings {
-        dial: Dial::new(config.upstream, upstream_tls, own.clone()),
+        dial: Arc::new(Dial::new(config.upstream, upstream_tls, own.clone())),
         original_dst: config.original_dst,
         tls: listen_tls,
         own: own.clone(),
@@ -107,7 +107,7 @@ pub async fn start(config: Config) -> Result<Running, Error> {
             config.tap_bytes_total,
         )
         .saying(acting.notes.clone()),
-        metrics: Forwarding::new(),
+        metrics: Arc::new(Forwarding::new()),
         handshake_timeout: config.handshake_timeout,
     };
     let (drain, watch) = drain::channel();

@@ -11,6 +11,7 @@ use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 use tower::{Service, ServiceExt};
@@ -20,13 +21,13 @@ pub(super) async fn run<S, B, R>(
     service: S,
     mut request: Request<B>,
     mut respond: SendResponse<Bytes>,
-    metrics: Forwarding,
+    metrics: Arc<Forwarding>,
 ) where
     S: Service<Request<B>, Response = Response<R>, Error = Failure>,
     R: Body<Data = Bytes, Error = Failure> + Unpin,
 {
     let arrived = Instant::now();
-    let _in_flight = InFlight::enter(&metrics);
+    let in_flight = InFlight::enter(metrics);
     let abort = Abort::default();
     request.extensions_mut().insert(Arrived(arrived));
     request.extensions_mut().insert(abort.clone());
@@ -48,22 +49,22 @@ pub(super) async fn run<S, B, R>(
         Some(Err(failure)) => refuse(&failure, &mut respond),
         Some(Ok(response)) => write(response, &mut respond, &abort).await,
     };
-    metrics.ended(end, arrived.elapsed());
+    in_flight.0.ended(end, arrived.elapsed());
 }
 
 /// Counts one call in flight until it is dropped, however the call ends.
-struct InFlight(metrics::Gauge);
+struct InFlight(Arc<Forwarding>);
 
 impl InFlight {
-    fn enter(metrics: &Forwarding) -> Self {
+    fn enter(metrics: Arc<Forwarding>) -> Self {
         metrics.in_flight.increment(1.0);
-        InFlight(metrics.in_flight.clone())
+        InFlight(metrics)
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.decrement(1.0);
+        self.0.in_flight.decrement(1.0);
     }
 }
 

@@ -32,7 +32,9 @@ const MAX_MISTAKES: usize = 1024;
 
 /// Serves `stream` until it ends, or until `drain` tells and its calls are over.
 pub(super) async fn run(stream: Stream, peer: Peer, settings: Settings, mut drain: drain::Watch) {
-    let greeting = tokio::time::timeout(settings.handshake_timeout, greet(stream, &settings));
+    // In a box, which is gone when the connection stands: this future is held by each of them.
+    let greeting = Box::pin(greet(stream, &settings));
+    let greeting = tokio::time::timeout(settings.handshake_timeout, greeting);
     let greeted = tokio::select! {
         // Without a call there is nothing to finish.
         () = drain.told() => return,
@@ -90,7 +92,10 @@ pub(super) async fn run(stream: Stream, peer: Peer, settings: Settings, mut drai
 }
 
 /// TLS if it is spoken, and the preface. Why there is none, unless the client just left.
-async fn greet(stream: Stream, settings: &Settings) -> Result<Connection, Option<(Cut, String)>> {
+async fn greet(
+    stream: Stream,
+    settings: &Settings,
+) -> Result<Box<Connection>, Option<(Cut, String)>> {
     let stream = match &settings.tls {
         None => stream,
         Some(tls) => tls.accept(stream).await.map_err(|unmet| match unmet {
@@ -115,7 +120,7 @@ async fn greet(stream: Stream, settings: &Settings) -> Result<Connection, Option
         .max_pending_accept_reset_streams(MAX_EARLY_RESETS)
         .max_local_error_reset_streams(Some(MAX_MISTAKES))
         .handshake(stream);
-    handshake.await.map_err(|error| {
+    handshake.await.map(Box::new).map_err(|error| {
         let late = error
             .get_io()
             .is_some_and(|io| io.kind() == ErrorKind::TimedOut);

@@ -11,6 +11,7 @@ use crate::tap::Tap;
 use crate::telemetry::Forwarding;
 use crate::tls;
 use crate::upstream::Dial;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -22,7 +23,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Clone)]
 pub struct Settings {
     /// The way to TensorFlow Serving.
-    pub dial: Dial,
+    pub dial: Arc<Dial>,
     /// A redirected connection goes to where it was going.
     pub original_dst: bool,
     /// TLS towards clients, if it is spoken.
@@ -32,7 +33,7 @@ pub struct Settings {
     /// The tap on Predict calls.
     pub tap: Tap,
     /// Metrics of the forwarding path.
-    pub metrics: Forwarding,
+    pub metrics: Arc<Forwarding>,
     /// How long a client may take to send its preface, or to end what it began.
     pub handshake_timeout: Duration,
 }
@@ -63,9 +64,8 @@ pub async fn serve(listener: Listener, settings: Settings, mut drain: drain::Wat
                 }
                 let mut settings = settings.clone();
                 if let (true, Some(to)) = (settings.original_dst, accepted.redirected) {
-                    settings.dial = settings
-                        .dial
-                        .to(Address::Tcp(to.ip().to_string(), to.port()));
+                    let to = Address::Tcp(to.ip().to_string(), to.port());
+                    settings.dial = Arc::new(settings.dial.to(to));
                 }
                 let drain = drain.clone();
                 connections.spawn(async move {

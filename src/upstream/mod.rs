@@ -72,15 +72,15 @@ impl Abort {
 /// The upstream of one client connection.
 #[derive(Clone)]
 pub struct Upstream {
-    dial: Dial,
-    metrics: Forwarding,
+    dial: Arc<Dial>,
+    metrics: Arc<Forwarding>,
     connection: Arc<Mutex<Option<SendRequest<Bytes>>>>,
 }
 
 impl Upstream {
     /// Nothing is opened before the first call.
     #[must_use]
-    pub fn new(dial: Dial, metrics: Forwarding) -> Self {
+    pub fn new(dial: Arc<Dial>, metrics: Arc<Forwarding>) -> Self {
         Upstream {
             dial,
             metrics,
@@ -139,7 +139,7 @@ impl Upstream {
             .handshake(stream)
             .await
             .map_err(|error| Failure::Unavailable(error.to_string()))?;
-        let dial = self.dial.clone();
+        let dial = Arc::clone(&self.dial);
         tokio::spawn(async move {
             let ended = connection.await;
             drop(ticket);

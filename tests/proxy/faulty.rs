@@ -30,12 +30,12 @@ async fn calls(sink: Arc<dyn Sink>, count: usize) {
     let own = Own::new();
     let upstream = Address::Tcp("127.0.0.1".to_owned(), server.port);
     let settings = Settings {
-        dial: Dial::new(upstream, None, own.clone()),
+        dial: Arc::new(Dial::new(upstream, None, own.clone())),
         original_dst: false,
         tls: None,
         own,
         tap: Tap::new(sink, 1 << 20, 1 << 24),
-        metrics: Forwarding::new(),
+        metrics: Arc::new(Forwarding::new()),
         handshake_timeout: Duration::from_secs(10),
     };
     let (_signal, watch) = drain::channel();

@@ -301,6 +301,16 @@ async fn what_idle_connections_and_open_streams_hold() {
         assert!(each < 8 << 10, "{each} bytes a stream");
     }
     let before = proxy.memory();
+    let mut silent = Vec::new();
+    for _ in 0..300 {
+        let mut client = proxy.client().await;
+        client.settle().await;
+        silent.push(client);
+    }
+    let each = proxy.memory().saturating_sub(before) / 300;
+    println!("{each} KiB a connection without a call");
+    assert!(each < 32, "{each} KiB a connection without a call");
+    let before = proxy.memory();
     let mut idle = Vec::new();
     for _ in 0..300 {
         let mut client = proxy.client().await;
