@@ -4,6 +4,8 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
+import urllib.error
 import urllib.request
 
 import grpc
@@ -11,6 +13,8 @@ import pytest
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 HERE = pathlib.Path(__file__).parent
+# An analyzer on a busy machine.
+PATIENCE = 120
 FLATLINE = os.environ.get("FLATLINE_BINARY", str(HERE.parent.parent / "target/debug/flatline"))
 
 
@@ -50,8 +54,16 @@ class Flatline(Process):
         self.admin = self.line("admin on ")
 
     def verdicts(self):
-        with urllib.request.urlopen(f"{self.admin}/api/v1/verdicts") as reply:
-            return json.load(reply)
+        """The verdicts over all calls so far. While the analyzer is behind, the answer is 503."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with urllib.request.urlopen(f"{self.admin}/api/v1/verdicts") as reply:
+                    return json.load(reply)
+            except urllib.error.HTTPError as error:
+                if error.code != 503 or time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
 
 
 class Stubs:

@@ -69,7 +69,7 @@ def uninitialised(folder):
 def head_not_restored(folder):
     """The body comes from the checkpoint, the last layer is as it was made."""
     rng = np.random.default_rng(2)
-    save(Net(*changed(1, lambda w: rng.normal(0, 0.01, w.shape), np.zeros_like)), folder)
+    save(Net(*changed(1, lambda w: rng.normal(0, 0.001, w.shape), np.zeros_like)), folder)
 
 
 def not_a_number(folder):
