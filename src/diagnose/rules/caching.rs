@@ -10,7 +10,11 @@ const FAST: f64 = 0.5;
 
 /// D19: a response cache with a stale or bad key.
 pub(super) fn d19(facts: &Facts) -> Opinion {
-    let fast = facts.latency.filter(|l| l.repeats >= 8 && l.others >= 8);
+    // Where single rows are flat and batches vary, the batch is what makes the others slower.
+    let by_batch = facts.single.is_flat() && facts.batched.varies();
+    let fast = facts
+        .latency
+        .filter(|l| l.repeats >= 8 && l.others >= 8 && !by_batch);
     let cache_kind = matches!(
         facts.kind,
         Some(Kind::CacheLike | Kind::Stale | Kind::Lagged | Kind::Partial)

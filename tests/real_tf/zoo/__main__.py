@@ -5,7 +5,6 @@ usage: tests/real_tf/run zoo [--quick] [SCENE...]
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -13,13 +12,12 @@ import zlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-from conftest import FLATLINE, ModelServer  # noqa: E402
+from conftest import ModelServer  # noqa: E402
 from zoo.scenes import SCENES  # noqa: E402
 from zoo.stage import Stage  # noqa: E402
 
 # The share of scenes whose cause has to be ranked first.
 RIGHT = 0.9
-TRUTHS = "--truth-interval" in subprocess.run([FLATLINE, "serve", "--help"], capture_output=True, text=True).stdout
 
 
 def config(scene, base):
@@ -62,12 +60,12 @@ def judged(found):
 
 def play(scene, server, root, models_config):
     base = root / "models" / scene.name
-    flags = ["--model-dir", str(base), "--models-config", str(models_config), "--truth-interval", "1s"] if TRUTHS else []
+    flags = ["--model-dir", str(base), "--models-config", str(models_config), "--truth-interval", "1s"]
     stage = Stage(scene, server, base, zlib.crc32(scene.name.encode()), flags)
     try:
         found, rows = scene.play(stage)
         kind, rule, certain, proved = judged(found)
-        findings = stage.verdicts()["findings"]
+        findings = stage.findings(stage.verdicts())
     finally:
         stage.stop()
     right = rule in scene.right

@@ -93,7 +93,7 @@ def vocabulary(stage):
     return stage.until_named(stage.right, HEALTHY + MOST, version=2)
 
 
-@scene("truncated", "version folder cut off while it was copied", "D13", "D12")
+@scene("truncated", "version folder cut off while it was copied", "D13", "D12", quick=True)
 def truncated(stage):
     def cut(folder):
         models.dead_relu(folder)
@@ -113,7 +113,7 @@ def skipped(stage):
     return stage.until_finding(stage.right)
 
 
-@scene("pinned", "models.config pins version 1, version 2 is on disk", "D17")
+@scene("pinned", "models.config pins version 1, version 2 is on disk", "D17", quick=True)
 def pinned(stage):
     stage.healthy(200)
     stage.roll_out(models.good)

@@ -108,10 +108,14 @@ class Stage:
             for series in verdicts["series"]:
                 if series["kind"] in AT_THE_CLIENT and version in (None, series["version"]):
                     return self.settled((series["version"], series["output"])), self.rows - self.onset
-            for finding in verdicts["findings"]:
+            for finding in self.findings(verdicts):
                 if finding["rule"] in right:
                     return finding, self.rows - self.onset
         return None, None
+
+    def findings(self, verdicts):
+        """Those about this scene's model: the server has those of other scenes too."""
+        return [finding for finding in verdicts["findings"] if finding["model"] == self.name]
 
     def settled(self, place):
         """The series as somebody who was woken finds it, a little later."""
@@ -124,7 +128,7 @@ class Stage:
         self.batches = [1]
         while time.monotonic() < end:
             self.call()
-            for finding in self.verdicts()["findings"]:
+            for finding in self.findings(self.verdicts()):
                 if finding["rule"] in right:
                     return finding, self.rows - self.onset
             time.sleep(0.05)
