@@ -116,7 +116,7 @@ class Captured(Net):
 
     def __init__(self):
         super().__init__()
-        self.batch = tf.constant(np.linspace(0, 16, 4 * WIDTH, dtype=np.float32).reshape(4, WIDTH))
+        self.batch = tf.constant(np.linspace(0, 16, 5 * WIDTH, dtype=np.float32).reshape(5, WIDTH))
 
     @tf.function(input_signature=SPEC)
     def serve(self, inputs):
