@@ -101,6 +101,22 @@ def chart():
         assert (tried.returncode, "no TCP address" in tried.stderr) == (78, True), tried
 
 
+def monitoring():
+    """The chart ships the repository's own dashboards and rules."""
+    things = documents("monitored")
+    shipped = {}
+    for thing in things:
+        if thing["kind"] == "ConfigMap":
+            shipped.update(thing["data"])
+    dashboards = {path.name: path.read_text() for path in pathlib.Path("dashboards").glob("*.json")}
+    assert {name: json.loads(text) for name, text in shipped.items()} == {
+        name: json.loads(text) for name, text in dashboards.items()
+    }
+    rules = yaml.safe_load(pathlib.Path("deploy/prometheus/flatline.rules.yml").read_text())
+    assert rules in [thing["spec"] for thing in things if thing["kind"] == "PrometheusRule"]
+    print(f"monitoring: {len(shipped)} dashboards, and the rules of deploy/prometheus")
+
+
 def restricted(spec, containers):
     """PodSecurity `restricted`, of Kubernetes 1.37."""
     assert not any(spec.get(key) for key in ("hostNetwork", "hostPID", "hostIPC"))
@@ -192,5 +208,6 @@ def conditions():
 every_value_is_turned()
 schemas()
 chart()
+monitoring()
 round_trip()
 conditions()

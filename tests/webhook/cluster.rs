@@ -83,6 +83,18 @@ impl Cluster {
             .expect("as the test sets it up")
     }
 
+    /// A kubeconfig that leads here.
+    pub(super) fn kubeconfig(&self) -> String {
+        let cluster =
+            json!({"name": "c", "cluster": {"server": format!("http://127.0.0.1:{}", self.port)}});
+        json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "c", "clusters": [cluster],
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+            "users": [{"name": "u", "user": {}}],
+        })
+        .to_string()
+    }
+
     /// A value of the Secret, as text.
     pub(super) fn secret(&self, key: &str) -> Option<String> {
         use base64::Engine;

@@ -1,9 +1,12 @@
 //! Certificates made here: by several replicas, and again before they end.
 
+use super::caller::{Caller, review};
 use super::cluster::Cluster;
 use flatline::tls::{Shown, provider};
 use flatline::webhook::{Keeper, Lifetimes, Names, Pair};
 use jiff::{SignedDuration, Timestamp};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -187,4 +190,46 @@ async fn a_renewal_that_comes_second_takes_what_is_there() {
     assert_eq!(wrote, 1, "{} conflicts", cluster.conflicts());
     let bundle = cluster.bundles().remove(0);
     assert!(ends.iter().all(|pair| trusts(&bundle, pair, later)));
+}
+
+/// Ends with the test, however that ends.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn the_command_makes_its_certificate_and_is_trusted_by_the_bundle() {
+    let cluster = Cluster::start().await;
+    let folder = tempfile::TempDir::new().unwrap();
+    let kubeconfig = folder.path().join("config");
+    std::fs::write(&kubeconfig, cluster.kubeconfig()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flatline"));
+    command
+        .args([
+            "webhook",
+            "--listen=127.0.0.1:0",
+            "--namespace=flatline",
+            "--log-level=warn",
+        ])
+        .env("KUBECONFIG", &kubeconfig)
+        .stdout(Stdio::piped());
+    let mut webhook = Running(command.spawn().unwrap());
+    let stdout = webhook.0.stdout.take().unwrap();
+    let line = tokio::task::spawn_blocking(move || BufReader::new(stdout).lines().next());
+    let line = line.await.unwrap().unwrap().unwrap();
+    let port = line.rsplit(':').next().unwrap().parse().unwrap();
+    let bundle = cluster.bundles().remove(0);
+    let mut caller = Caller::connect(port, &bundle).await.unwrap();
+    let answer = caller.ask(&review("bare")).await;
+    assert_eq!(answer["response"]["patchType"], "JSONPatch");
+    let (_, metrics) = caller.fetch("/metrics").await;
+    assert!(
+        metrics.contains("flatline_webhook_certificate_expiry_timestamp_seconds 1"),
+        "{metrics}"
+    );
 }
