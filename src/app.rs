@@ -67,6 +67,7 @@ pub async fn start(config: Config) -> Result<Running, Error> {
     let bounds = Bounds {
         queue: config.queue,
         message: config.tap_bytes_per_call,
+        total: config.tap_bytes_total,
     };
     let keep = capture(config.capture.as_ref())?;
     let observer = Observer::start(

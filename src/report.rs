@@ -22,7 +22,7 @@ pub struct Report {
 }
 
 /// Counters since start.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Observed {
     /// Predict calls whose both bodies were read.
     pub calls: u64,
@@ -30,6 +30,25 @@ pub struct Observed {
     pub rows: u64,
     /// Predict calls forwarded but not read, by reason.
     pub skipped: BTreeMap<String, u64>,
+    /// Share of the inputs that are read at present, 0 to 1; below 1 only while the analyzer
+    /// cannot keep up. Equal inputs are read all or not at all.
+    #[serde(default = "all")]
+    pub rate: f64,
+}
+
+impl Default for Observed {
+    fn default() -> Self {
+        Observed {
+            calls: 0,
+            rows: 0,
+            skipped: BTreeMap::new(),
+            rate: all(),
+        }
+    }
+}
+
+fn all() -> f64 {
+    1.0
 }
 
 /// What is known of one model, resolved version, signature and output tensor.

@@ -39,11 +39,13 @@ pub enum Skip {
     Probe,
     /// The very first request, sent again before any other.
     WarmUp,
+    /// The analyzer could not keep up, and reads a share of the inputs only.
+    Thinned,
 }
 
 impl Skip {
     /// Every reason, in the order in which they are listed to users.
-    pub const ALL: [Skip; 18] = [
+    pub const ALL: [Skip; 19] = [
         Skip::TooLarge,
         Skip::MemoryFull,
         Skip::TooManyChunks,
@@ -62,6 +64,7 @@ impl Skip {
         Skip::Panic,
         Skip::Probe,
         Skip::WarmUp,
+        Skip::Thinned,
     ];
 
     /// The label value: stable, lower case.
@@ -86,6 +89,7 @@ impl Skip {
             Skip::Panic => "panic",
             Skip::Probe => "probe",
             Skip::WarmUp => "warm_up",
+            Skip::Thinned => "thinned",
         }
     }
 }

@@ -26,7 +26,7 @@ pub fn build(
     Request<RecvBody>,
     Response = Response<impl Body<Data = Bytes, Error = Failure> + Unpin + Send>,
     Error = Failure,
-    Future: Send,
+    Future: Send + Unpin,
 > + Clone
 + Send
 + 'static {

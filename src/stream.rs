@@ -7,7 +7,6 @@ use bytes::{Bytes, BytesMut};
 use h2::{FlowControl, Reason, RecvStream, SendStream};
 use http::HeaderMap;
 use http_body::{Body, Frame};
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -135,14 +134,9 @@ impl Sender {
         let _ = self.lock().send_trailers(trailers);
     }
 
-    /// Writes `body` as it comes, each frame when the window has room for it. Gives `credit` for
-    /// what was written.
-    pub async fn pump<B>(&self, body: &mut B, mut credit: Option<Credit>) -> Pumped
-    where
-        B: Body<Data = Bytes, Error = Failure> + Unpin,
-    {
-        let mut queue = Queue::default();
-        poll_fn(|cx| self.poll_pump(cx, body, &mut queue, &mut credit)).await
+    /// A panic elsewhere while the lock was held leaves the stream as it was.
+    fn lock(&self) -> MutexGuard<'_, SendStream<Bytes>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn poll_pump<B>(
@@ -186,8 +180,8 @@ impl Sender {
                     return Poll::Ready(Pumped::Whole(None));
                 }
                 Some(End::Trailers(trailers)) => {
-                    let _ = stream.send_trailers(trailers.clone());
-                    return Poll::Ready(Pumped::Whole(Some(trailers)));
+                    let _ = stream.send_trailers(HeaderMap::clone(&trailers));
+                    return Poll::Ready(Pumped::Whole(Some(*trailers)));
                 }
                 Some(End::Broken(failure)) => return Poll::Ready(Pumped::Broken(failure)),
                 None if more => {}
@@ -195,10 +189,40 @@ impl Sender {
             }
         }
     }
+}
 
-    /// A panic elsewhere while the lock was held leaves the stream as it was.
-    fn lock(&self) -> MutexGuard<'_, SendStream<Bytes>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+/// Writes a body as it comes, each frame when the window has room for it, and gives credit for
+/// what was written.
+pub struct Pump<B> {
+    sender: Sender,
+    body: B,
+    credit: Option<Credit>,
+    queue: Queue,
+}
+
+impl<B> Pump<B>
+where
+    B: Body<Data = Bytes, Error = Failure> + Unpin,
+{
+    /// From `body` to `sender`; `credit` is the window of whoever sends the body.
+    pub fn new(sender: Sender, body: B, credit: Option<Credit>) -> Self {
+        Pump {
+            sender,
+            body,
+            credit,
+            queue: Queue::default(),
+        }
+    }
+
+    /// Goes on as far as it gets; ready at the end of the body.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Pumped> {
+        self.sender
+            .poll_pump(cx, &mut self.body, &mut self.queue, &mut self.credit)
+    }
+
+    /// Where to.
+    pub fn sender(&self) -> &Sender {
+        &self.sender
     }
 }
 
@@ -244,7 +268,8 @@ struct Queue {
 
 enum End {
     Whole,
-    Trailers(HeaderMap),
+    /// Boxed, because every open stream has room for it twice.
+    Trailers(Box<HeaderMap>),
     Broken(Failure),
 }
 
@@ -269,7 +294,7 @@ impl Queue {
                 }
                 Some(Ok(Err(frame))) => {
                     let trailers = frame.into_trailers().unwrap_or_default();
-                    self.end = Some(End::Trailers(trailers));
+                    self.end = Some(End::Trailers(Box::new(trailers)));
                 }
             }
         }

@@ -147,7 +147,7 @@ fn count_calls(facts: &mut Facts, calls: &[&CallFact], rows: &[&RowFact]) {
             facts.replies_rows_equal += u64::from(distinct(rows, |row| row.output) == 1);
             replies.extend(rows.first().map(|row| row.output));
         }
-        for input in &call.inputs {
+        for input in call.inputs.iter() {
             let encoding = facts.inputs.entry(input.name.clone()).or_default();
             add_encoding(encoding, input);
             if let Some(value) = &input.control {
@@ -178,7 +178,7 @@ fn count_calls(facts: &mut Facts, calls: &[&CallFact], rows: &[&RowFact]) {
         .echo_of
         .as_ref()
         .is_some_and(|name| varies(calls, name));
-    let mut sent = calls.iter().flat_map(|call| &call.inputs).peekable();
+    let mut sent = calls.iter().flat_map(|call| call.inputs.iter()).peekable();
     facts.strings_only = sent.peek().is_some() && sent.all(|input| input.is_text);
 }
 
@@ -207,7 +207,7 @@ fn echo(calls: &[&CallFact], distinct_inputs: u64) -> Option<String> {
 
 /// Whether an input had other values in other calls, as far as its range tells.
 pub(super) fn varies(calls: &[&CallFact], name: &str) -> bool {
-    let ranges = calls.iter().flat_map(|call| &call.inputs);
+    let ranges = calls.iter().flat_map(|call| call.inputs.iter());
     let ranges: BTreeSet<_> = ranges
         .filter(|input| input.name == name)
         .filter_map(|input| input.range)

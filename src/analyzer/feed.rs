@@ -116,7 +116,7 @@ fn features<'a>(
     before: &Before<'_>,
 ) {
     let mut now: BTreeMap<(&str, &Vec<String>), u64> = BTreeMap::new();
-    for input in calls.iter().flat_map(|call| &call.inputs) {
+    for input in calls.iter().flat_map(|call| call.inputs.iter()) {
         if let Some(names) = &input.features {
             *now.entry((&input.name, names)).or_insert(0) += 1;
         }

@@ -69,7 +69,7 @@ impl Analyzer {
                 u64::from(call.batch.is_some_and(|batch| batch > 1) && !call.followed);
             recent.nothing_followed +=
                 u64::from(call.batch.is_some_and(|batch| batch > 1) && !call.any_followed);
-            for input in &call.inputs {
+            for input in call.inputs.iter() {
                 *recent.sent.entry(input.name.clone()).or_insert(0) += 1;
                 if is_unread(input) && input.foreign.is_some() {
                     let client = call.user_agent.clone();

@@ -3,6 +3,7 @@
 use crate::detect::rows::CallRows;
 use crate::fingerprint::call::{Call, InputFact, Output, VersionAsked};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Rows kept; at about 150 bytes each.
 const ROWS: usize = 1024;
@@ -47,7 +48,7 @@ pub(super) struct CallFact {
     pub at_nanos: i64,
     pub user_agent: String,
     pub asked: VersionAsked,
-    pub inputs: Vec<InputFact>,
+    pub inputs: Arc<Vec<InputFact>>,
     pub batch: Option<u64>,
     pub followed: bool,
     pub echo_of: Option<String>,
@@ -71,9 +72,13 @@ impl CallFact {
         CallFact {
             call: number,
             at_nanos,
-            user_agent: user_agent.chars().take(200).collect(),
+            user_agent: user_agent
+                .char_indices()
+                .nth(200)
+                .map_or(user_agent, |(end, _)| &user_agent[..end])
+                .to_owned(),
             asked: call.asked.clone(),
-            inputs: call.inputs.clone(),
+            inputs: Arc::clone(&call.inputs),
             batch: output.batch,
             followed: output.followed,
             echo_of: output.echo_of.clone(),

@@ -156,7 +156,7 @@ impl Analyzer {
             return self.skipped(reason);
         }
         let ignore = &self.options.ignore_inputs;
-        let call = match read(&exchange.request, &exchange.response, ignore, &self.key) {
+        let mut call = match read(&exchange.request, &exchange.response, ignore, &self.key) {
             Ok(call) => call,
             Err(reason) => return self.skipped(reason),
         };
@@ -169,16 +169,15 @@ impl Analyzer {
         if self.upstream != exchange.upstream {
             self.upstream.clone_from(&exchange.upstream);
         }
-        let mut outcome = Outcome::default();
-        for output in &call.outputs {
+        let outputs = std::mem::take(&mut call.outputs);
+        let rows = outputs.iter().map(|o| o.rows.exact.len() as u64).max();
+        let mut outcome = Outcome {
+            rows: rows.unwrap_or(0),
+            ..Outcome::default()
+        };
+        for output in outputs {
             self.observe_output(exchange, &call, output, &mut outcome);
         }
-        outcome.rows = call
-            .outputs
-            .iter()
-            .map(|o| o.rows.exact.len() as u64)
-            .max()
-            .unwrap_or(0);
         self.calls += 1;
         self.observed.calls += 1;
         self.observed.rows += outcome.rows;
@@ -237,7 +236,7 @@ impl Analyzer {
         &mut self,
         exchange: &Exchange,
         call: &Call,
-        output: &Output,
+        mut output: Output,
         outcome: &mut Outcome,
     ) {
         let key = SeriesKey {
@@ -258,7 +257,7 @@ impl Analyzer {
                 .saturating_add(exchange.duration_nanos),
             latency_nanos: exchange.duration_nanos,
             inputs: output.inputs.clone(),
-            outputs: output.rows.clone(),
+            outputs: std::mem::take(&mut output.rows),
         };
         outcome.non_finite_rows += rows
             .outputs
@@ -287,9 +286,9 @@ impl Analyzer {
             rows.at_nanos,
             &exchange.user_agent,
             call,
-            output,
+            &output,
         );
-        for step in series.observe(&rows, output, fact) {
+        for step in series.observe(&rows, &output, fact) {
             let transition = Transition {
                 at: rfc3339(rows.at_nanos),
                 model: key.model.clone(),

@@ -154,7 +154,7 @@ impl Series {
             self.pairs
                 .record(row, new, call.outputs.finite[i], continuous);
             let values = &call.outputs.values[i * columns..(i + 1) * columns];
-            let scores = output.rows.simplex_error.is_some_and(|e| e < 1e-3);
+            let scores = call.outputs.simplex_error.is_some_and(|e| e < 1e-3);
             self.history
                 .push(RowFact::new(self.rows, call, i, values, scores));
             self.rows += 1;

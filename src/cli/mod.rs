@@ -67,9 +67,16 @@ pub fn run() -> Result<ExitCode, Error> {
     }
 }
 
-/// The runtime of every subcommand that talks to the network.
+/// The runtime of every subcommand that talks to the network. With one core there is nobody to
+/// share work with, and a call costs less without the means to share it.
 fn runtime() -> Result<tokio::runtime::Runtime, Error> {
-    tokio::runtime::Builder::new_multi_thread()
+    let alone = std::thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
+    let mut builder = if alone {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    builder
         .enable_all()
         .build()
         .map_err(|error| Error::Internal(format!("runtime: {error}")))

@@ -133,6 +133,7 @@ impl DType {
     /// One element as a number; complex ones give their real part. 0 for strings and for a
     /// slice of the wrong length.
     #[must_use]
+    #[inline]
     pub fn value(self, bytes: &[u8]) -> f64 {
         use DataType::*;
         fn le<const N: usize>(bytes: &[u8]) -> [u8; N] {

@@ -36,7 +36,7 @@ pub struct Call {
     /// What the request named.
     pub asked: VersionAsked,
     /// How each input was sent, ordered by name.
-    pub inputs: Vec<InputFact>,
+    pub inputs: Arc<Vec<InputFact>>,
     /// The outputs, ordered by name.
     pub outputs: Vec<Output>,
 }
@@ -120,10 +120,11 @@ pub fn read(request: &[u8], response: &[u8], ignore: &[String], key: &Key) -> Re
         version: resolved(&request, &response),
         signature: request.spec.signature.to_owned(),
         asked: asked(request.spec.version),
-        inputs: sent
-            .iter()
-            .map(|(name, tensor)| fact(name, tensor))
-            .collect(),
+        inputs: Arc::new(
+            sent.iter()
+                .map(|(name, tensor)| fact(name, tensor))
+                .collect(),
+        ),
         outputs: found,
     })
 }

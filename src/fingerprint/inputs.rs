@@ -2,7 +2,7 @@
 
 use super::Key;
 use super::canonical::{Canonical, RowHasher};
-use super::sketch::{MOST_COLUMNS, add_string, bucket, numbers};
+use super::sketch::{MOST_COLUMNS, add_string, for_each_number, sketch_bucket};
 use crate::codec::tensor::{Effective, Given};
 use crate::detect::rows::{InputRows, SKETCH};
 
@@ -105,15 +105,17 @@ impl<'a> Part<'a> {
                 add_string(sketch, i, string);
             }
         } else {
-            for (i, value) in (*column..).zip(numbers(&row, self.tensor.dtype, self.stride)) {
+            let mut i = *column;
+            for_each_number(&row, self.tensor.dtype, self.stride, |value| {
                 let value = if value.is_finite() { value as f32 } else { 0.0 };
                 if exact {
                     sketch[i as usize] = value;
                 } else {
-                    let (at, sign) = bucket(i, SKETCH);
+                    let (at, sign) = sketch_bucket(i);
                     sketch[at] += sign * value;
                 }
-            }
+                i += 1;
+            });
         }
         *column += self.columns;
     }

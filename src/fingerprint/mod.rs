@@ -10,6 +10,7 @@ mod inputs;
 mod outputs;
 pub mod print_map;
 pub mod sketch;
+pub mod ticket;
 
 /// The key of one process, or one shared by choice.
 #[derive(Clone)]

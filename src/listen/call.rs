@@ -1,7 +1,7 @@
 //! One call: through the stack, its reply written back as it comes.
 
 use crate::respond::{self, Answer};
-use crate::stream::{Credit, Failure, Pumped, Sender};
+use crate::stream::{Credit, Failure, Pump, Pumped, Sender};
 use crate::telemetry::{End, Forwarding};
 use crate::upstream::{Abort, Arrived};
 use bytes::Bytes;
@@ -10,39 +10,67 @@ use h2::server::SendResponse;
 use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 use tower::{Service, ServiceExt};
 
-/// Carries one call from its headers to its end.
-pub(super) async fn run<S, B, R>(
-    service: S,
-    mut request: Request<B>,
-    mut respond: SendResponse<Bytes>,
-    metrics: Arc<Forwarding>,
-) where
-    S: Service<Request<B>, Response = Response<R>, Error = Failure>,
-    R: Body<Data = Bytes, Error = Failure> + Unpin,
+/// One call that was handed to the stack.
+pub(super) struct Call<F> {
+    reply: Result<F, Failure>,
+    arrived: Instant,
+    abort: Abort,
+}
+
+/// Hands a call to the stack. The request goes straight where it will live, instead of through
+/// the task that waits for its reply.
+pub(super) async fn start<S, B>(service: &mut S, mut request: Request<B>) -> Call<S::Future>
+where
+    S: Service<Request<B>, Error = Failure>,
 {
     let arrived = Instant::now();
-    let in_flight = InFlight::enter(metrics);
     let abort = Abort::default();
     request.extensions_mut().insert(Arrived(arrived));
     request.extensions_mut().insert(abort.clone());
+    // Ready at once: no layer waits before it takes a call.
+    let reply = service.ready().await.map(|ready| ready.call(request));
+    Call {
+        reply,
+        arrived,
+        abort,
+    }
+}
+
+/// Carries one call to its end.
+pub(super) async fn run<F, R>(
+    call: Call<F>,
+    mut respond: SendResponse<Bytes>,
+    metrics: Arc<Forwarding>,
+) where
+    F: Future<Output = Result<Response<R>, Failure>> + Unpin,
+    R: Body<Data = Bytes, Error = Failure> + Unpin,
+{
+    let Call {
+        reply,
+        arrived,
+        abort,
+    } = call;
+    let in_flight = InFlight::enter(metrics);
     // What led to the reply is let go before its body, which may be long in coming.
-    let headers = {
-        let mut reply = pin!(service.oneshot(request));
-        poll_fn(|cx| {
-            if let Poll::Ready(reset) = respond.poll_reset(cx) {
-                // Before the reply is dropped: the upstream is to see the client's own code.
-                abort.set(reset.unwrap_or(Reason::CANCEL));
-                return Poll::Ready(None);
-            }
-            reply.as_mut().poll(cx).map(Some)
-        })
-        .await
+    let headers = match reply {
+        Err(failure) => Some(Err(failure)),
+        Ok(mut reply) => {
+            poll_fn(|cx| {
+                if let Poll::Ready(reset) = respond.poll_reset(cx) {
+                    // Before the reply is dropped: the upstream is to see the client's own code.
+                    abort.set(reset.unwrap_or(Reason::CANCEL));
+                    return Poll::Ready(None);
+                }
+                Pin::new(&mut reply).poll(cx).map(Some)
+            })
+            .await
+        }
     };
     let end = match headers {
         None => End::Cancelled,
@@ -86,7 +114,7 @@ async fn write<R>(response: Response<R>, respond: &mut SendResponse<Bytes>, abor
 where
     R: Body<Data = Bytes, Error = Failure> + Unpin,
 {
-    let (mut parts, mut body) = response.into_parts();
+    let (mut parts, body) = response.into_parts();
     let credit: Option<Credit> = parts.extensions.remove();
     let only = body.is_end_stream();
     let status = only.then(|| end_of(&parts.headers));
@@ -97,7 +125,8 @@ where
         return end;
     }
     let sender = Sender::new(stream);
-    match sender.pump(&mut body, credit).await {
+    let mut pump = Pump::new(sender.clone(), body, credit);
+    match poll_fn(|cx| pump.poll(cx)).await {
         Pumped::Whole(trailers) => end_of(&trailers.unwrap_or_default()),
         Pumped::Refused(reason) => {
             abort.set(reason);

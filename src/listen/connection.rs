@@ -55,7 +55,7 @@ pub(super) async fn run(stream: Stream, peer: Peer, settings: Settings, mut drai
     };
     settings.metrics.connections.increment(1.0);
     let upstream = Upstream::new(settings.dial.clone(), settings.metrics.clone());
-    let service = stack::build(upstream, settings.tap.clone());
+    let mut service = stack::build(upstream, settings.tap.clone());
     let mut calls = JoinSet::new();
     let mut draining = false;
     loop {
@@ -73,7 +73,8 @@ pub(super) async fn run(stream: Stream, peer: Peer, settings: Settings, mut drai
                     parts.extensions.insert(peer.clone());
                     parts.extensions.insert(body.credit());
                     let request = http::Request::from_parts(parts, body);
-                    calls.spawn(call::run(service.clone(), request, respond, settings.metrics.clone()));
+                    let call = call::start(&mut service, request).await;
+                    calls.spawn(call::run(call, respond, settings.metrics.clone()));
                 }
                 Some(Err(error)) => {
                     if let Some(cut) = cut_of(&error) {

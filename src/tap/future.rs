@@ -10,27 +10,24 @@ use std::task::{Context, Poll, ready};
 
 /// Resolves to the reply with its body tapped. Dropped before, the call counts as incomplete.
 pub struct ResponseFuture<F> {
-    inner: Pin<Box<F>>,
+    inner: F,
     recording: Option<Recording>,
 }
 
 impl<F> ResponseFuture<F> {
     pub(super) fn new(inner: F, recording: Option<Recording>) -> Self {
-        ResponseFuture {
-            inner: Box::pin(inner),
-            recording,
-        }
+        ResponseFuture { inner, recording }
     }
 }
 
 impl<F, R, E> Future for ResponseFuture<F>
 where
-    F: Future<Output = Result<Response<R>, E>>,
+    F: Future<Output = Result<Response<R>, E>> + Unpin,
 {
     type Output = Result<Response<TapBody<R>>, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = ready!(self.inner.as_mut().poll(cx))?;
+        let response = ready!(Pin::new(&mut self.inner).poll(cx))?;
         let recording = self.recording.take();
         let (mut parts, body) = response.into_parts();
         let body = match recording {

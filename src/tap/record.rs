@@ -85,6 +85,12 @@ impl Half {
         }
     }
 
+    /// Bytes that it keeps from being freed.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        if self.skip.is_some() { 0 } else { self.held }
+    }
+
     fn let_go(&mut self, reason: Skip) {
         self.skip = Some(reason);
         self.chunks = Vec::new();

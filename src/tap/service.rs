@@ -21,7 +21,7 @@ impl<S> TapService<S> {
 
 impl<S, B, R> Service<Request<B>> for TapService<S>
 where
-    S: Service<Request<TapBody<B>>, Response = Response<R>>,
+    S: Service<Request<TapBody<B>>, Response = Response<R>, Future: Unpin>,
 {
     type Response = Response<TapBody<R>>;
     type Error = S::Error;

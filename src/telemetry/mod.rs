@@ -174,6 +174,8 @@ pub struct Observing {
     pub evicted: Counter,
     /// Calls waiting for the analyzer.
     pub queue: Gauge,
+    /// Share of the inputs that are read.
+    pub rate: Gauge,
     /// Series kept.
     pub series: Gauge,
     /// Bytes written to capture files.
@@ -197,6 +199,7 @@ impl Observing {
             panics: counter!(names::PANICS),
             evicted: counter!(names::EVICTED),
             queue: gauge!(names::QUEUE),
+            rate: gauge!(names::RATE),
             series: gauge!(names::SERIES),
             capture_bytes: counter!(names::CAPTURE_BYTES),
             capture_dropped: counter!(names::CAPTURE_DROPPED),

@@ -18,6 +18,7 @@ pub(super) const NON_FINITE: &str = "flatline_non_finite_rows_total";
 pub(super) const PANICS: &str = "flatline_analyzer_panics_total";
 pub(super) const EVICTED: &str = "flatline_series_evicted_total";
 pub(super) const QUEUE: &str = "flatline_queue_length";
+pub(super) const RATE: &str = "flatline_observed_rate";
 pub(super) const SERIES: &str = "flatline_series";
 pub(super) const CAPTURE_BYTES: &str = "flatline_capture_bytes_total";
 pub(super) const CAPTURE_DROPPED: &str = "flatline_capture_dropped_total";

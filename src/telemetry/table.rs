@@ -132,6 +132,12 @@ pub const ALL: &[Metric] = &[
         "Series that left because there were too many.",
     ),
     gauge(QUEUE, "calls", &[], "Calls waiting for the analyzer."),
+    gauge(
+        RATE,
+        "ratio",
+        &[],
+        "Share of the inputs that are read, 0 to 1; below 1 while the analyzer cannot keep up.",
+    ),
     gauge(SERIES, "series", &[], "Series kept."),
     counter(
         CAPTURE_BYTES,

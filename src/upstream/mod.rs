@@ -8,7 +8,7 @@ mod dial;
 pub use dial::Dial;
 
 use crate::sieve::Sieve;
-use crate::stream::{Credit, Failure, Pumped, RecvBody, Sender};
+use crate::stream::{Credit, Failure, Pump, Pumped, RecvBody, Sender};
 use crate::telemetry::Forwarding;
 use bytes::Bytes;
 use h2::client::SendRequest;
@@ -19,7 +19,7 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tower::Service;
@@ -155,7 +155,7 @@ impl Upstream {
     where
         B: Body<Data = Bytes, Error = Failure> + Send + Unpin + 'static,
     {
-        let (mut parts, mut body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let abort: Abort = parts.extensions.remove().unwrap_or_default();
         let arrived: Option<Arrived> = parts.extensions.remove();
         let credit: Option<Credit> = parts.extensions.remove();
@@ -177,18 +177,14 @@ impl Upstream {
             done: false,
         };
         if !end {
-            let sender = guard.sender.clone();
-            let mut pump = Box::pin(async move {
-                if let Pumped::Broken(failure) = sender.pump(&mut body, credit).await {
-                    sender.reset(match failure {
-                        Failure::Reset(reason) => reason,
-                        _ => Reason::CANCEL,
-                    });
-                }
-            });
-            // A small request is there already with its headers, and needs no task of its own.
-            if !poll_fn(|cx| Poll::Ready(pump.as_mut().poll(cx).is_ready())).await {
-                tokio::spawn(pump);
+            let mut sending = Sending {
+                pump: Pump::new(guard.sender.clone(), body, credit),
+            };
+            // A small request is there already with its headers, and needs no task of its own. A
+            // task of its own asks again, and is woken then.
+            let mut at_once = Context::from_waker(Waker::noop());
+            if Pin::new(&mut sending).poll(&mut at_once).is_pending() {
+                tokio::spawn(sending);
             }
         }
         let (mut parts, stream) = response.await?.into_parts();
@@ -209,6 +205,28 @@ async fn timed<F: Future>(future: F, waited: &mut Duration) -> F::Output {
     let output = future.await;
     *waited += began.elapsed();
     output
+}
+
+/// A request's body on its way.
+struct Sending<B> {
+    pump: Pump<B>,
+}
+
+impl<B> Future for Sending<B>
+where
+    B: Body<Data = Bytes, Error = Failure> + Unpin,
+{
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Pumped::Broken(failure) = ready!(self.pump.poll(cx)) {
+            self.pump.sender().reset(match failure {
+                Failure::Reset(reason) => reason,
+                _ => Reason::CANCEL,
+            });
+        }
+        Poll::Ready(())
+    }
 }
 
 impl<B> Service<Request<B>> for Upstream

@@ -24,6 +24,7 @@ fn report(series: Vec<Series>, findings: Vec<Finding>) -> Report {
             calls: 400,
             rows: 1600,
             skipped: [("not_ok".to_owned(), 2)].into(),
+            rate: 1.0,
         },
         series,
         transitions: vec![],

@@ -55,6 +55,7 @@ fn observer(keep: Box<dyn Keep>, queue: usize) -> Observer {
     let bounds = Bounds {
         queue,
         message: 1 << 20,
+        total: 64 << 20,
     };
     let options = Options::default();
     Observer::start(options, [7; 32], bounds, Some(keep), String::new(), None).expect("a thread")

@@ -1,26 +1,29 @@
 //! Between the tap and the core, and the only file that knows both: a bounded queue to one
 //! thread that runs the analyzer. Nothing here makes a call wait.
 
+mod payload;
+mod thin;
+mod waiting;
+
+use self::payload::exchange;
+use self::thin::Thinning;
+use self::waiting::{ENOUGH, Waiting, next, size};
 use crate::analyzer::{Analyzer, Chosen, Options, SeriesKey, Traffic};
-use crate::codec::frame::message;
 use crate::diagnose::facts::ModelTruth;
+use crate::fingerprint::{Key, ticket};
 use crate::proto::flatline::v1::Exchange;
 use crate::report::Report;
 use crate::skip::Skip;
 use crate::state::StateDir;
-use crate::tap::{Half, Record, Sink};
+use crate::tap::{Record, Sink};
 use crate::telemetry::{Observing, Told, verdict_changed};
 use crate::truth::poll::{Appeared, Learn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{self, Receiver, SyncSender, TryRecvError, TrySendError};
+use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
-
-/// How long the analyzer naps while calls come, and how often before it blocks.
-const NAP: Duration = Duration::from_millis(4);
-const NAPS: u32 = 250;
 
 /// How long a scrape waits for the analyzer.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -38,6 +41,8 @@ pub struct Bounds {
     pub queue: usize,
     /// Bytes of one payload, decompressed.
     pub message: usize,
+    /// Bytes that all calls together may hold before they are analyzed.
+    pub total: usize,
 }
 
 /// The observing side of a running proxy; cheap to clone.
@@ -47,6 +52,8 @@ pub struct Observer {
     metrics: Arc<Observing>,
     /// What was last scraped, for when the analyzer is behind.
     last: Arc<Mutex<Option<Arc<Snapshot>>>>,
+    waiting: Arc<Waiting>,
+    thread: Thread,
 }
 
 /// Report and counts of one moment.
@@ -83,6 +90,8 @@ impl Observer {
     ) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::sync_channel(bounds.queue);
         let metrics = Arc::new(Observing::new());
+        let waiting = Arc::new(Waiting::default());
+        let (ignore, ticket_key) = (options.ignore_inputs.clone(), Key::new(key));
         let mut analyzer = Analyzer::new(options, key);
         for (series, saved) in state.iter().flat_map(StateDir::load) {
             analyzer.restore(series, saved);
@@ -90,7 +99,12 @@ impl Observer {
         let worker = Worker {
             appeared: None,
             told: Told::default(),
-            max_message: bounds.message,
+            bounds,
+            waiting: Arc::clone(&waiting),
+            thinning: Thinning::default(),
+            started: Instant::now(),
+            ignore,
+            key: ticket_key,
             analyzer,
             state,
             metrics: Arc::clone(&metrics),
@@ -98,13 +112,15 @@ impl Observer {
             upstream,
             scraped: None,
         };
-        thread::Builder::new()
+        let running = thread::Builder::new()
             .name("analyzer".to_owned())
             .spawn(move || worker.run(&receiver))?;
         Ok(Observer {
             queue: sender,
             metrics,
             last: Arc::default(),
+            waiting,
+            thread: running.thread().clone(),
         })
     }
 
@@ -166,9 +182,18 @@ impl Learn for Observer {
 
 impl Sink for Observer {
     fn record(&self, record: Record) {
+        let size = size(&record);
+        // Before it is sent, so that the analyzer never takes away what was not added yet.
+        let before = self.waiting.add(size);
         match self.queue.try_send(Message::Call(Box::new(record))) {
-            Ok(()) => self.metrics.queue.increment(1.0),
+            Ok(()) => {
+                self.metrics.queue.increment(1.0);
+                if before < ENOUGH && before + size >= ENOUGH {
+                    self.thread.unpark();
+                }
+            }
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.waiting.took(size);
                 self.metrics.skip(Skip::QueueFull);
             }
         }
@@ -179,7 +204,13 @@ struct Worker {
     analyzer: Analyzer,
     metrics: Arc<Observing>,
     keep: Option<Box<dyn Keep>>,
-    max_message: usize,
+    bounds: Bounds,
+    waiting: Arc<Waiting>,
+    thinning: Thinning,
+    started: Instant,
+    /// Inputs that do not count, and the key: what the thinning goes by.
+    ignore: Vec<String>,
+    key: Key,
     upstream: String,
     state: Option<StateDir>,
     /// Versions that answered for the first time are told here.
@@ -198,15 +229,21 @@ struct Scraped {
 impl Worker {
     fn run(mut self, queue: &Receiver<Message>) {
         while let Some(next) = next(queue) {
-            let is_call = matches!(next, Message::Call(_));
+            let size = match &next {
+                Message::Call(record) => Some(size(record)),
+                _ => None,
+            };
             // A panic costs the series its memory, and nobody a call. An answer that was to be
             // given is dropped, which whoever waits for it sees.
             if catch_unwind(AssertUnwindSafe(|| self.take(next))).is_err() {
                 self.metrics.panics.increment(1);
-                if is_call {
+                if size.is_some() {
                     self.skip(Skip::Panic);
                     self.analyzer.forget_last();
                 }
+            }
+            if let Some(size) = size {
+                self.waiting.took(size);
             }
         }
     }
@@ -215,11 +252,14 @@ impl Worker {
         match next {
             Message::Call(record) => {
                 self.metrics.queue.decrement(1.0);
+                let filled = self.waiting.filled(&self.bounds);
+                self.thinning.feel(self.started.elapsed(), filled);
+                self.metrics.rate.set(self.thinning.rate());
                 self.observe(*record);
                 self.metrics.series.set(self.analyzer.series_count() as f64);
             }
             Message::Report(answer) => {
-                let _ = answer.send(self.analyzer.report(now_nanos()));
+                let _ = answer.send(self.report(now_nanos()));
             }
             Message::Scrape(answer) => {
                 let _ = answer.send(self.snapshot());
@@ -240,14 +280,24 @@ impl Worker {
         }
     }
 
+    fn report(&self, now_nanos: i64) -> Report {
+        let mut report = self.analyzer.report(now_nanos);
+        report.observed.rate = self.thinning.rate();
+        report
+    }
+
     fn observe(&mut self, record: Record) {
-        let exchange = match exchange(record, self.max_message) {
+        let exchange = match exchange(record, self.bounds.message) {
             Ok(exchange) => Exchange {
                 upstream: self.upstream.clone(),
                 ..exchange
             },
             Err(reason) => return self.skip(reason),
         };
+        let ticket = || ticket::draw(&exchange.request, &self.ignore, &self.key);
+        if !self.thinning.reads(ticket) {
+            return self.skip(Skip::Thinned);
+        }
         if let Some(keep) = &mut self.keep {
             match keep.keep(&exchange) {
                 0 => self.metrics.capture_dropped.increment(1),
@@ -293,7 +343,7 @@ impl Worker {
         let (began, now) = (Instant::now(), now_nanos());
         // Before the report, so that both have the same series.
         let traffic = self.analyzer.traffic(now);
-        let report = self.analyzer.report(now);
+        let report = self.report(now);
         let snapshot = Arc::new(Snapshot { report, traffic });
         self.scraped = Some(Scraped {
             at: Instant::now(),
@@ -344,50 +394,4 @@ fn now_nanos() -> i64 {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
-}
-
-/// The next message; `None` when nobody can send any more.
-///
-/// A thread that blocks has to be woken for every call, which costs the sender more than the call
-/// costs the analyzer. So while calls come, it naps instead, and takes them as they lie; only
-/// after a quiet second does it block.
-fn next(queue: &Receiver<Message>) -> Option<Message> {
-    for _ in 0..NAPS {
-        match queue.try_recv() {
-            Ok(message) => return Some(message),
-            Err(TryRecvError::Disconnected) => return None,
-            Err(TryRecvError::Empty) => thread::sleep(NAP),
-        }
-    }
-    queue.recv().ok()
-}
-
-/// The payloads of what the tap kept.
-fn exchange(record: Record, limit: usize) -> Result<Exchange, Skip> {
-    // A failed call may have no body at all, so its status is looked at first.
-    if record.grpc_status > 0 {
-        return Err(Skip::NotOk);
-    }
-    if !record.complete {
-        return Err(Skip::Incomplete);
-    }
-    Ok(Exchange {
-        start_unix_nanos: record.start_unix_nanos,
-        duration_nanos: record.duration_nanos,
-        method: record.path,
-        request: payload(&record.request, limit)?,
-        response: payload(&record.response, limit)?,
-        grpc_status: record.grpc_status,
-        peer: record.peer,
-        user_agent: record.user_agent,
-        connection: record.connection,
-        upstream: String::new(),
-    })
-}
-
-fn payload(half: &Half, limit: usize) -> Result<bytes::Bytes, Skip> {
-    match half.skip {
-        Some(reason) => Err(reason),
-        None => message(&half.chunks, half.encoding.as_deref(), limit),
-    }
 }
