@@ -1,6 +1,6 @@
 //! Bytes a second through view, effective tensor, fingerprint and sketch, on one core.
 
-use crate::load::template;
+use crate::template::template;
 use flatline::fingerprint::Key;
 use flatline::fingerprint::call::read;
 use flatline::proto::tensorflow::serving::{ModelSpec, PredictResponse, model_spec};
@@ -26,7 +26,7 @@ pub fn run() {
     }
     .encode_to_vec();
     for size in [128, 16 << 10, 602 << 10] {
-        let (body, _) = template(size);
+        let body = template("bench", size, 1).fill(1);
         let request = &body[5..];
         let (began, mut calls) = (Instant::now(), 0_u32);
         while began.elapsed() < Duration::from_millis(700) {

@@ -2,20 +2,20 @@
 //! loop (`--rate`): calls are due at fixed times and latency counts from when a call was due, so
 //! that queueing is not left out.
 
-use crate::upstream::framed;
-use bytes::{Bytes, BytesMut};
-use flatline::proto::tensorflow::serving::{ModelSpec, PredictRequest};
-use flatline::proto::tensorflow::tensor_shape_proto::Dim;
-use flatline::proto::tensorflow::{DataType, TensorProto, TensorShapeProto};
+use crate::template::{Template, template};
+use bytes::Bytes;
 use h2::client::SendRequest;
 use hdrhistogram::Histogram;
 use http::Request;
-use prost::Message;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+
+/// Time for all connections before the first call is due.
+const CONNECTING: Duration = Duration::from_millis(200);
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -31,6 +31,12 @@ pub struct Args {
     /// Calls in all, after a tenth as many to warm up
     #[arg(long, default_value_t = 1000)]
     calls: u64,
+    /// Models that the calls go to in turn
+    #[arg(long, default_value_t = 1)]
+    series: usize,
+    /// Rows of a request, each of about `size` bytes
+    #[arg(long, default_value_t = 1)]
+    rows: usize,
     /// The method called; another than Predict passes the tap by
     #[arg(long, default_value = "/tensorflow.serving.PredictionService/Predict")]
     path: String,
@@ -40,9 +46,11 @@ pub struct Args {
 }
 
 struct Plan {
-    template: Bytes,
-    /// Where in the template the call's number goes.
-    at: usize,
+    /// One for each series.
+    templates: Vec<Template>,
+    rows: usize,
+    /// Calls that are due and not yet taken, if there is a rate.
+    due: Semaphore,
     next: AtomicU64,
     warm: u64,
     end: u64,
@@ -52,16 +60,17 @@ struct Plan {
 }
 
 pub async fn run(args: &Args) {
-    let (template, at) = template(args.size);
+    let named = |i| template(&format!("bench{i}"), args.size, args.rows);
     let warm = args.calls / 10 + 1;
     let plan = Arc::new(Plan {
-        template,
-        at,
+        templates: (0..args.series.max(1)).map(named).collect(),
+        rows: args.rows,
+        due: Semaphore::new(0),
         next: AtomicU64::new(0),
         warm,
         end: warm + args.calls,
         rate: args.rate,
-        start: Instant::now(),
+        start: Instant::now() + CONNECTING,
         uri: format!("http://{}{}", args.target, args.path),
     });
     let mut tasks = Vec::new();
@@ -83,6 +92,10 @@ pub async fn run(args: &Args) {
                 Arc::clone(&plan),
             )));
         }
+    }
+    if args.rate.is_some() {
+        let plan = Arc::clone(&plan);
+        std::thread::spawn(move || pace(&plan));
     }
     let began = Instant::now();
     let mut all = Histogram::<u64>::new(3).expect("a histogram");
@@ -108,22 +121,45 @@ async fn stream_of_calls(sender: SendRequest<Bytes>, plan: Arc<Plan>) -> Histogr
         }
         let due = match plan.rate {
             None => Instant::now(),
-            Some(rate) => plan.start + Duration::from_secs_f64(number as f64 / rate),
+            Some(rate) => {
+                plan.due.acquire().await.expect("never closed").forget();
+                plan.due_at(number, rate)
+            }
         };
-        if plan.rate.is_some() {
-            tokio::time::sleep_until(due.into()).await;
-        }
-        let mut body = BytesMut::from(&plan.template[..]);
-        body[plan.at..plan.at + 8].copy_from_slice(&unlike(number));
-        call(sender.clone(), &plan.uri, body.freeze()).await;
+        let template = &plan.templates[number as usize % plan.templates.len()];
+        call(sender.clone(), &plan.uri, template.fill(number), plan.rows).await;
         if number >= plan.warm {
             let _ = latencies.record(due.elapsed().as_nanos() as u64);
         }
     }
 }
 
-async fn call(sender: SendRequest<Bytes>, uri: &str, mut body: Bytes) {
-    let request = Request::post(uri)
+impl Plan {
+    fn due_at(&self, number: u64, rate: f64) -> Instant {
+        self.start + Duration::from_secs_f64(number as f64 / rate)
+    }
+}
+
+/// Lets every call go when it is due. A thread, because the runtime's timers tick in milliseconds.
+fn pace(plan: &Plan) {
+    let rate = plan.rate.expect("a rate");
+    for number in 0..plan.end {
+        let wait = plan
+            .due_at(number, rate)
+            .saturating_duration_since(Instant::now());
+        if !wait.is_zero() {
+            std::thread::sleep(wait);
+        }
+        plan.due.add_permits(1);
+    }
+}
+
+pub async fn call(sender: SendRequest<Bytes>, uri: &str, mut body: Bytes, rows: usize) {
+    let mut request = Request::post(uri);
+    if rows > 1 {
+        request = request.header("rows", rows);
+    }
+    let request = request
         .header("content-type", "application/grpc")
         .header("te", "trailers")
         .header("user-agent", "flatline-bench")
@@ -148,50 +184,4 @@ async fn call(sender: SendRequest<Bytes>, uri: &str, mut body: Bytes) {
     }
     let trailers = reply.trailers().await.expect("trailers").expect("a status");
     assert_eq!(trailers["grpc-status"], "0");
-}
-
-/// Two floats that no other call has.
-fn unlike(number: u64) -> [u8; 8] {
-    let mut bytes = [0; 8];
-    bytes[..4].copy_from_slice(&((number % 65_521) as f32).to_le_bytes());
-    bytes[4..].copy_from_slice(&((number / 65_521) as f32 + 0.5).to_le_bytes());
-    bytes
-}
-
-/// A framed request of about `size` bytes, and where its first float lies.
-pub fn template(size: usize) -> (Bytes, usize) {
-    let floats = (size.saturating_sub(60) / 4).max(8);
-    const MARK: f32 = 1.234_567_8e19;
-    let mut values: Vec<f32> = (0..floats).map(|i| (i as f32 * 0.37).sin()).collect();
-    values[0] = MARK;
-    let content: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-    let dim = [1, floats as i64].map(|size| Dim {
-        size,
-        name: String::new(),
-    });
-    let tensor = TensorProto {
-        dtype: DataType::DtFloat as i32,
-        tensor_shape: Some(TensorShapeProto {
-            dim: dim.into(),
-            unknown_rank: false,
-        }),
-        tensor_content: content.into(),
-        ..TensorProto::default()
-    };
-    let spec = ModelSpec {
-        name: "bench".to_owned(),
-        ..ModelSpec::default()
-    };
-    let request = PredictRequest {
-        model_spec: Some(spec),
-        inputs: [("x".to_owned(), tensor)].into(),
-        output_filter: vec![],
-    };
-    let body = framed(&request.encode_to_vec());
-    let mark = MARK.to_le_bytes();
-    let at = body
-        .windows(4)
-        .position(|window| window == mark)
-        .expect("the first float");
-    (body, at)
 }

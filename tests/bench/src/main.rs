@@ -4,7 +4,10 @@
 mod detection;
 mod fingerprint;
 mod load;
+mod pieces;
 mod relay;
+mod start;
+mod template;
 mod upstream;
 
 use clap::{Parser, Subcommand};
@@ -24,6 +27,13 @@ enum Command {
     Relay { upstream: SocketAddr },
     /// Send calls, each with inputs of its own, and print one line of JSON
     Load(load::Args),
+    /// Start a proxy and call through it: print how long that took
+    Start {
+        flatline: std::path::PathBuf,
+        upstream: SocketAddr,
+    },
+    /// Do one of the pieces of work of the micro-benchmarks so many times, to be counted
+    Count { piece: String, times: u64 },
     /// Take labelled streams through the analyzer, and print what it found in each
     Detection { files: Vec<std::path::PathBuf> },
     /// Read and fingerprint one call again and again on one core
@@ -35,6 +45,7 @@ fn main() {
     match &cli.command {
         Command::Fingerprint => return fingerprint::run(),
         Command::Detection { files } => return detection::run(files),
+        Command::Count { piece, times } => return pieces::repeat(piece, *times),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -46,7 +57,8 @@ fn main() {
             Command::Upstream => upstream::run().await,
             Command::Relay { upstream } => relay::run(upstream).await,
             Command::Load(args) => load::run(&args).await,
-            Command::Fingerprint | Command::Detection { .. } => {}
+            Command::Start { flatline, upstream } => start::run(&flatline, upstream).await,
+            Command::Fingerprint | Command::Detection { .. } | Command::Count { .. } => {}
         }
     });
 }

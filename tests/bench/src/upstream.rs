@@ -1,6 +1,7 @@
 //! Ten floats for every call, taken from a hash of its request: distinct in, distinct out.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use crate::template::framed;
+use bytes::Bytes;
 use flatline::proto::tensorflow::serving::{ModelSpec, PredictResponse, model_spec};
 use flatline::proto::tensorflow::tensor_shape_proto::Dim;
 use flatline::proto::tensorflow::{DataType, TensorProto, TensorShapeProto};
@@ -21,16 +22,23 @@ pub async fn run() {
 }
 
 async fn serve(stream: TcpStream) {
-    let mut connection = h2::server::Builder::new()
+    // Whoever only looks whether somebody listens sends no preface.
+    let Ok(mut connection) = h2::server::Builder::new()
         .initial_window_size(1 << 20)
         .initial_connection_window_size(64 << 20)
         .max_concurrent_streams(10_000)
         .max_frame_size(64 << 10)
         .handshake::<_, Bytes>(stream)
         .await
-        .expect("HTTP/2");
+    else {
+        return;
+    };
     while let Some(Ok((request, mut respond))) = connection.accept().await {
         tokio::spawn(async move {
+            let rows = request.headers().get("rows");
+            let rows = rows.map_or(1, |rows| {
+                rows.to_str().expect("text").parse().expect("a number")
+            });
             let mut body = request.into_body();
             let mut hash = 0xcbf2_9ce4_8422_2325_u64;
             while let Some(Ok(data)) = body.data().await {
@@ -47,18 +55,20 @@ async fn serve(stream: TcpStream) {
             let mut trailers = HeaderMap::new();
             trailers.insert("grpc-status", HeaderValue::from_static("0"));
             if let Ok(mut stream) = respond.send_response(headers, false) {
-                let _ = stream.send_data(reply(hash), false);
+                let _ = stream.send_data(reply(hash, rows), false);
                 let _ = stream.send_trailers(trailers);
             }
         });
     }
 }
 
-fn reply(hash: u64) -> Bytes {
-    let values: Vec<f32> = (0..CLASSES)
-        .map(|c| (hash.rotate_left(6 * c as u32) & 0xffff) as f32 / 65536.0)
-        .collect();
-    let dim = [1, CLASSES as i64].map(|size| Dim {
+fn reply(hash: u64, rows: u64) -> Bytes {
+    let scores = |row: u64| {
+        let hash = hash ^ row.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (0..CLASSES).map(move |c| (hash.rotate_left(6 * c as u32) & 0xffff) as f32 / 65536.0)
+    };
+    let values: Vec<f32> = (0..rows).flat_map(scores).collect();
+    let dim = [rows as i64, CLASSES as i64].map(|size| Dim {
         size,
         name: String::new(),
     });
@@ -81,13 +91,4 @@ fn reply(hash: u64) -> Bytes {
         model_spec: Some(spec),
     };
     framed(&message.encode_to_vec())
-}
-
-/// A length-prefixed gRPC message.
-pub fn framed(message: &[u8]) -> Bytes {
-    let mut body = BytesMut::with_capacity(5 + message.len());
-    body.put_u8(0);
-    body.put_u32(message.len() as u32);
-    body.extend_from_slice(message);
-    body.freeze()
 }
