@@ -75,7 +75,13 @@ pub(super) async fn run<F, R>(
     let end = match headers {
         None => End::Cancelled,
         Some(Err(failure)) => refuse(&failure, &mut respond),
-        Some(Ok(response)) => write(response, &mut respond, &abort).await,
+        Some(Ok(response)) => match begin(response, &mut respond) {
+            Err(end) => end,
+            Ok(mut pump) => {
+                let pumped = poll_fn(|cx| pump.poll(cx)).await;
+                ended(pumped, pump.sender(), &abort)
+            }
+        },
     };
     in_flight.0.ended(end, arrived.elapsed());
 }
@@ -110,7 +116,9 @@ fn refuse(failure: &Failure, respond: &mut SendResponse<Bytes>) -> End {
     }
 }
 
-async fn write<R>(response: Response<R>, respond: &mut SendResponse<Bytes>, abort: &Abort) -> End
+/// Sends the reply's headers. What is left to do, or how the call ended if nothing is. No future,
+/// so that the headers take no room while the body comes.
+fn begin<R>(response: Response<R>, respond: &mut SendResponse<Bytes>) -> Result<Pump<R>, End>
 where
     R: Body<Data = Bytes, Error = Failure> + Unpin,
 {
@@ -119,14 +127,16 @@ where
     let only = body.is_end_stream();
     let status = only.then(|| end_of(&parts.headers));
     let Ok(stream) = respond.send_response(Response::from_parts(parts, ()), only) else {
-        return End::Cancelled;
+        return Err(End::Cancelled);
     };
-    if let Some(end) = status {
-        return end;
+    match status {
+        Some(end) => Err(end),
+        None => Ok(Pump::new(Sender::new(stream), body, credit)),
     }
-    let sender = Sender::new(stream);
-    let mut pump = Pump::new(sender.clone(), body, credit);
-    match poll_fn(|cx| pump.poll(cx)).await {
+}
+
+fn ended(pumped: Pumped, sender: &Sender, abort: &Abort) -> End {
+    match pumped {
         Pumped::Whole(trailers) => end_of(&trailers.unwrap_or_default()),
         Pumped::Refused(reason) => {
             abort.set(reason);
