@@ -17,6 +17,10 @@ const QUANTISED: usize = 10;
 /// Columns that are worked on at once; divides [`SKETCH`].
 const LANES: usize = 16;
 
+/// A column that never varied in the warm-up and does now is any number of its deviations away:
+/// uncut, it would leave nothing of the others in single precision.
+const FARTHEST: f32 = 100.0;
+
 /// A standardised input sketch.
 pub(super) type Sketch = [f32; SKETCH];
 
@@ -71,11 +75,11 @@ impl Scales {
         scales
     }
 
-    /// The sketch in units of its columns' standard deviations.
+    /// The sketch in units of its columns' standard deviations, cut at [`FARTHEST`].
     pub(super) fn standard(&self, sketch: &[f32]) -> Sketch {
         let mut standard = [0.0; SKETCH];
         for (i, slot) in standard.iter_mut().enumerate() {
-            *slot = (sketch[i] - self.mean[i]) / self.deviation[i];
+            *slot = ((sketch[i] - self.mean[i]) / self.deviation[i]).clamp(-FARTHEST, FARTHEST);
         }
         standard
     }
