@@ -106,8 +106,10 @@ async fn greet(
             Unmet::Failed(error) => Some((Cut::TlsFailed, error.to_string())),
         })?,
     };
-    let mut stream =
-        Sieve::new(stream, sieve::PREFACE, sizes::FRAME).within(settings.handshake_timeout);
+    let by_path = stream.is_unix();
+    let mut stream = Sieve::new(stream, sieve::PREFACE, sizes::FRAME)
+        .within(settings.handshake_timeout)
+        .by_path(by_path);
     let first = stream.first();
     let handshake = server::Builder::new()
         .initial_window_size(sizes::STREAM_WINDOW)

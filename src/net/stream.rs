@@ -20,6 +20,16 @@ pub enum Stream {
 }
 
 impl Stream {
+    /// Whether the peer came by a path.
+    #[must_use]
+    pub fn is_unix(&self) -> bool {
+        match self {
+            Stream::Tcp(_) => false,
+            Stream::Unix(_) => true,
+            Stream::Tls(stream) => stream.get_ref().0.is_unix(),
+        }
+    }
+
     /// From here to the peer, if it is TCP.
     #[must_use]
     pub fn ends(&self) -> Option<Ends> {

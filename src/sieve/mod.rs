@@ -3,6 +3,7 @@
 //! header blocks cut into many pieces, of which it allows five. Within bounds, the first are left
 //! out and the second are joined; beyond them everything passes, and h2 hangs up.
 
+mod authority;
 mod io;
 mod sort;
 
@@ -23,6 +24,9 @@ const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 0x1;
 const END_HEADERS: u8 = 0x4;
 const PADDED: u8 = 0x8;
+const PRIORITY: u8 = 0x20;
+/// What that flag puts before the fields.
+const PRIORITY_FIELDS: usize = 5;
 
 /// Empty frames that h2 sees all the same, so that it judges those on streams that are not open.
 const SEEN: u32 = 16;
@@ -63,6 +67,8 @@ pub struct Sieve<S> {
     late: Option<(u64, Pin<Box<Sleep>>)>,
     /// Told the first byte that arrives.
     first: Option<Arc<OnceLock<u8>>>,
+    /// The client came by a path, which stands in its `:authority`.
+    by_path: bool,
 }
 
 /// A header block that is being joined.
@@ -127,7 +133,15 @@ impl<S> Sieve<S> {
             limit: None,
             late: None,
             first: None,
+            by_path: false,
         }
+    }
+
+    /// For clients on a Unix socket, who name its path as their `:authority`.
+    #[must_use]
+    pub fn by_path(mut self, by_path: bool) -> Self {
+        self.by_path = by_path;
+        self
     }
 
     /// Fails a read when a block of headers takes longer than `limit`, and when no frame comes at

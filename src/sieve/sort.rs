@@ -1,7 +1,7 @@
 //! What becomes of each frame.
 
 use super::{BLOCK, Block, CONTINUATION, DATA, EMPTY, HEAD, HEADERS, Head, PIECES, SEEN, Sieve};
-use super::{END_HEADERS, END_STREAM, PADDED, WINDOW_UPDATE};
+use super::{END_HEADERS, END_STREAM, PADDED, PRIORITY, PRIORITY_FIELDS, WINDOW_UPDATE, authority};
 use bytes::{Buf, BufMut, BytesMut};
 
 /// A frame's fate.
@@ -31,7 +31,12 @@ impl<S> Sieve<S> {
         let empty =
             head.length == 0 || padding.is_some_and(|size| head.length == 1 + usize::from(size));
         match head.kind {
-            HEADERS if head.flags & END_HEADERS == 0 && head.length <= self.max_frame => Fate::Join,
+            HEADERS
+                if (self.by_path || head.flags & END_HEADERS == 0)
+                    && head.length <= self.max_frame =>
+            {
+                Fate::Join
+            }
             DATA if !empty => {
                 self.empty = 0;
                 Fate::Pass
@@ -221,7 +226,14 @@ impl<S> Sieve<S> {
         let Some(mut block) = self.block.take() else {
             return;
         };
-        let (mut kind, mut flags) = (HEADERS, block.flags);
+        if ended && self.by_path {
+            let fields = match block.flags & PRIORITY {
+                0 => 0,
+                _ => PRIORITY_FIELDS.min(block.joined.len()),
+            };
+            authority::mend(&mut block.joined[fields..]);
+        }
+        let (mut kind, mut flags) = (HEADERS, block.flags & !END_HEADERS);
         loop {
             let part = block
                 .joined
