@@ -17,6 +17,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "tensorflow/serving/model_service.proto",
         "tensorflow/serving/prediction_log.proto",
         "flatline/v1/exchange.proto",
+        // For tests/interop; the library does not include what comes of it.
+        "grpc/testing.proto",
         MODELS_CONFIG,
     ];
     println!("cargo:rerun-if-changed=proto");

@@ -9,6 +9,7 @@ mod fleet;
 mod house;
 mod inject;
 mod lint;
+mod interop;
 mod metrics;
 mod proxy;
 mod webhook;
