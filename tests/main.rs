@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod fleet;
+mod fuzz;
 mod house;
 mod inject;
 mod lint;
