@@ -59,6 +59,10 @@ impl fmt::Display for Address {
         match self {
             Address::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
             Address::Tcp(host, port) => write!(f, "{host}:{port}"),
+            // Two slashes at the start of a path would be read as the URL's.
+            Address::Unix(path) if path.as_os_str().as_encoded_bytes().starts_with(b"//") => {
+                write!(f, "unix://{}", path.display())
+            }
             Address::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -70,7 +74,13 @@ mod tests {
 
     #[test]
     fn reads_what_it_writes() {
-        for text in ["127.0.0.1:8500", "[::1]:0", "tfs.svc:1", "unix:/tmp/a.sock"] {
+        for text in [
+            "127.0.0.1:8500",
+            "[::1]:0",
+            "tfs.svc:1",
+            "unix:/tmp/a.sock",
+            "unix:////a",
+        ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
         assert_eq!("unix:///a".parse(), Ok(Address::Unix("/a".into())));

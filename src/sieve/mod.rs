@@ -82,10 +82,14 @@ struct Block {
     last: bool,
 }
 
+/// The bits of a stream's number.
+const ID: u32 = 0x7fff_ffff;
+
 struct Head {
     length: usize,
     kind: u8,
     flags: u8,
+    /// With its reserved bit, which passes as it came and means nothing.
     stream: u32,
 }
 
@@ -97,8 +101,12 @@ impl Head {
                 | usize::from(bytes[2]),
             kind: bytes[3],
             flags: bytes[4],
-            stream: u32::from_be_bytes([bytes[5], bytes[6], bytes[7], bytes[8]]) & 0x7fff_ffff,
+            stream: u32::from_be_bytes([bytes[5], bytes[6], bytes[7], bytes[8]]),
         }
+    }
+
+    fn id(&self) -> u32 {
+        self.stream & ID
     }
 
     fn write(&self, out: &mut BytesMut) {

@@ -1,6 +1,8 @@
 //! What becomes of each frame.
 
-use super::{BLOCK, Block, CONTINUATION, DATA, EMPTY, HEAD, HEADERS, Head, PIECES, SEEN, Sieve};
+use super::{
+    BLOCK, Block, CONTINUATION, DATA, EMPTY, HEAD, HEADERS, Head, ID, PIECES, SEEN, Sieve,
+};
 use super::{END_HEADERS, END_STREAM, PADDED, PRIORITY, PRIORITY_FIELDS, WINDOW_UPDATE, authority};
 use bytes::{Buf, BufMut, BytesMut};
 
@@ -41,7 +43,7 @@ impl<S> Sieve<S> {
                 self.empty = 0;
                 Fate::Pass
             }
-            DATA if head.flags & END_STREAM == 0 && head.stream != 0 => {
+            DATA if head.flags & END_STREAM == 0 && head.id() != 0 => {
                 if self.seen < SEEN {
                     self.seen += 1;
                     return Fate::Pass;
@@ -161,7 +163,7 @@ impl<S> Sieve<S> {
         if head.length == 0 {
             return;
         }
-        for stream in [head.stream, 0] {
+        for stream in [head.id(), 0] {
             Head {
                 length: 4,
                 kind: WINDOW_UPDATE,
@@ -183,7 +185,8 @@ impl<S> Sieve<S> {
             last: false,
         });
         block.pieces += 1;
-        let belongs = block.pieces == 1 || head.kind == CONTINUATION && head.stream == block.stream;
+        let belongs =
+            block.pieces == 1 || head.kind == CONTINUATION && head.id() == block.stream & ID;
         let bounded = block.pieces <= PIECES
             && head.length <= self.max_frame
             && block.joined.len() + head.length <= BLOCK;
