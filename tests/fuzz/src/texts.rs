@@ -61,7 +61,7 @@ pub(super) fn inject(data: &[u8]) {
     json_patch::patch(&mut pod, &patch).expect("the patch fits the pod");
     match inject::inject(&pod, &settings) {
         Outcome::Skipped { patch, .. } => {
-            assert!(patch.0.is_empty(), "a second pass changes nothing")
+            assert!(patch.0.is_empty(), "a second pass changes nothing");
         }
         other => panic!("a second pass: {other:?}"),
     }
