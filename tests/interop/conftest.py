@@ -16,14 +16,16 @@ UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_le
 
 INITIAL = "x-grpc-test-echo-initial"
 TRAILING = "x-grpc-test-echo-trailing-bin"
+# Of the one call whose end on the server is of interest.
+WATCHED = "x-watched"
 
 
 class Service(rpc.TestServiceServicer):
     """Does what the descriptions of the cases ask a server for."""
 
     def __init__(self):
-        # Set when a call ended that the client had given up.
-        self.given_up = threading.Event()
+        # Set when a call has ended that asked to be watched.
+        self.over = threading.Event()
 
     def _begin(self, context):
         sent = dict(context.invocation_metadata())
@@ -48,15 +50,13 @@ class Service(rpc.TestServiceServicer):
         return pb.StreamingInputCallResponse(aggregated_payload_size=sum(len(r.payload.body) for r in requests))
 
     def FullDuplexCall(self, requests, context):
-        done = []
-        # Called when the call has ended, whichever way.
-        context.add_callback(lambda: done or self.given_up.set())
+        if WATCHED in dict(context.invocation_metadata()):
+            context.add_callback(self.over.set)
         self._begin(context)
         for request in requests:
             if request.HasField("response_status"):
                 self._fail(context, request.response_status)
             yield from self._replies(request)
-        done.append(True)
 
     @staticmethod
     def _replies(request):

@@ -6,7 +6,7 @@ import grpc
 import pytest
 import testing_pb2 as pb
 import testing_pb2_grpc as rpc
-from conftest import INITIAL, TRAILING, open_channel
+from conftest import INITIAL, TRAILING, WATCHED, open_channel
 
 LARGE_REQUEST, LARGE_REPLY = 271_828, 314_159
 SENT = [27_182, 8, 1_828, 45_904]
@@ -101,17 +101,18 @@ def test_cancel_after_begin(stub):
 
 
 def test_cancel_after_first_response(stub, service):
-    service.given_up.clear()
+    service.over.clear()
     calls = Calls()
     calls.put(duplex(SENT[0], WANTED[0]))
-    replies = stub.FullDuplexCall(iter(calls), timeout=BOUND)
+    # Nothing else ends this call: its deadline is far, and the client does not half-close before.
+    replies = stub.FullDuplexCall(iter(calls), timeout=2 * BOUND, metadata=[(WATCHED, "1")])
     assert next(replies).payload.body == bytes(WANTED[0])
     replies.cancel()
     with pytest.raises(grpc.RpcError) as error:
         next(replies)
     calls.put(None)
     assert error.value.code() is grpc.StatusCode.CANCELLED
-    assert service.given_up.wait(BOUND), "the server hears of it"
+    assert service.over.wait(BOUND), "the server hears of it"
 
 
 @pytest.mark.parametrize("message", ["test status message", "\t\ntest with whitespace\r\nand Unicode BMP ☺ and non-BMP 😈\t\n"],
