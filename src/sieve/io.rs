@@ -101,6 +101,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Sieve<S> {
             if read.is_empty() {
                 return Poll::Ready(Ok(()));
             }
+            let read = &mut buf.filled_mut()[before..];
             let (kept, done) = this.pass(read);
             this.feed(&read[done..]);
             buf.set_filled(before + kept);

@@ -1,10 +1,12 @@
-//! Frames on their way into h2, with two things made easy for it that peers may do and h2 takes
-//! for an attack: empty DATA frames, of which it allows a hundred in a connection's life, and
-//! header blocks cut into many pieces, of which it allows five. Within bounds, the first are left
-//! out and the second are joined; beyond them everything passes, and h2 hangs up.
+//! Frames on their way into h2, with three things made easy for it that peers may do and h2 takes
+//! for an attack: empty DATA frames, of which it allows a hundred in a connection's life, small
+//! ones that nobody has read yet, and header blocks cut into many pieces, of which it allows five.
+//! Within bounds, the first are left out and the others are joined; beyond them everything passes,
+//! and h2 hangs up.
 
 mod authority;
 mod io;
+mod merge;
 mod sort;
 
 use bytes::{BufMut, BytesMut};
@@ -109,7 +111,7 @@ impl Head {
         self.stream & ID
     }
 
-    fn write(&self, out: &mut BytesMut) {
+    fn write(&self, out: &mut impl BufMut) {
         out.put_uint(self.length as u64, 3);
         out.put_u8(self.kind);
         out.put_u8(self.flags);

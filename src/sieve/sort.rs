@@ -1,5 +1,6 @@
 //! What becomes of each frame.
 
+use super::merge::merge;
 use super::{
     BLOCK, Block, CONTINUATION, DATA, EMPTY, HEAD, HEADERS, Head, ID, PIECES, SEEN, Sieve,
 };
@@ -59,32 +60,43 @@ impl<S> Sieve<S> {
         }
     }
 
-    /// How many of `bytes` may stay where they are, and how many of them were dealt with.
-    pub(super) fn pass(&mut self, bytes: &[u8]) -> (usize, usize) {
-        let mut at = 0;
+    /// Moves what may stay among `bytes` to their beginning. Returns how many those are, and how
+    /// many bytes were dealt with.
+    pub(super) fn pass(&mut self, bytes: &mut [u8]) -> (usize, usize) {
+        let (mut at, mut kept) = (0, 0);
         loop {
             let step = self.passing.min(bytes.len() - at);
             self.passing -= step;
+            if kept < at {
+                bytes.copy_within(at..at + step, kept);
+            }
             at += step;
+            kept += step;
             let rest = &bytes[at..];
             if rest.len() < HEAD
                 || self.skipping > 0
                 || !self.head.is_empty()
                 || self.block.is_some()
             {
-                return (at, at);
+                return (kept, at);
             }
             let needed = needed(rest);
             if rest.len() < needed {
-                return (at, at);
+                return (kept, at);
             }
             let head = Head::parse(rest);
             let padding = (needed > HEAD).then(|| rest[HEAD]);
             match self.fate(&head, padding) {
-                Fate::Pass => self.passing = HEAD + head.length,
+                Fate::Pass => match merge(bytes, at, kept) {
+                    Some((read, written, frames)) => {
+                        self.frames += frames - 1;
+                        (at, kept) = (read, written);
+                    }
+                    None => self.passing = HEAD + head.length,
+                },
                 fate => {
                     self.decided(&head, &fate);
-                    return (at, at + HEAD);
+                    return (kept, at + HEAD);
                 }
             }
         }

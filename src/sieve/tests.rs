@@ -260,7 +260,61 @@ async fn what_is_begun_has_to_end_in_time_and_a_body_has_not() {
     assert_eq!(late(with(&data[..20])).await, None, "a body");
 }
 
+type Streams = std::collections::BTreeMap<u32, (Vec<u8>, bool)>;
+
+/// The streams' bytes and ends, and what else there is, in order.
+fn streams(mut bytes: &[u8]) -> (Streams, Vec<Vec<u8>>) {
+    let (mut streams, mut others) = (Streams::new(), Vec::new());
+    while !bytes.is_empty() {
+        let head = Head::parse(bytes);
+        let (frame, rest) = bytes.split_at(HEAD + head.length);
+        bytes = rest;
+        if head.kind == DATA {
+            let stream: &mut (Vec<u8>, bool) = streams.entry(head.stream).or_default();
+            assert!(!stream.1, "nothing behind the end");
+            stream.0.extend(&frame[HEAD..]);
+            stream.1 = head.flags == END_STREAM;
+        } else {
+            others.push(frame.to_vec());
+        }
+    }
+    (streams, others)
+}
+
+#[test]
+fn small_frames_that_came_together_are_one() {
+    let tiny = |n: u32| frame(DATA, 0, 1, &n.to_be_bytes());
+    let mut bytes = b"PRI*".to_vec();
+    (0..2_000).for_each(|n| bytes.extend(tiny(n)));
+    let out = sieved(&bytes, &[100_000], 100_000);
+    let all: Vec<u8> = (0..2_000_u32).flat_map(u32::to_be_bytes).collect();
+    assert_eq!(out.len(), 4 + 2 * HEAD + all.len(), "two frames");
+    assert_eq!(streams(&out[4..]).0[&1], (all, false));
+    // One by one they are left alone.
+    assert_eq!(sieved(&bytes[4..], &[4, 13], 64), bytes[4..]);
+}
+
 proptest! {
+    #[test]
+    fn merged_frames_hold_every_streams_bytes_and_end(
+        frames in prop::collection::vec((1_u32..4, 1_usize..300, 0_u8..12), 1..300),
+        sizes in prop::collection::vec(1_usize..3_000, 1..5),
+        room in 20_usize..3_000,
+    ) {
+        let (mut bytes, mut ended) = (Vec::new(), [false; 4]);
+        for (n, (stream, length, sort)) in frames.into_iter().enumerate() {
+            if sort == 0 {
+                bytes.extend(frame(WINDOW_UPDATE, 0, stream, &[0, 0, 1, 1]));
+            } else if !ended[stream as usize] {
+                ended[stream as usize] = sort == 1;
+                bytes.extend(frame(DATA, u8::from(sort == 1), stream, &vec![n as u8; length]));
+            }
+        }
+        let out = sieved(&[b"PRI*", &bytes[..]].concat(), &sizes, room);
+        prop_assert_eq!(streams(&out[4..]), streams(&bytes));
+        prop_assert!(out.len() <= 4 + bytes.len());
+    }
+
     #[test]
     fn other_bytes_pass_as_they_are_however_they_arrive(
         frames in prop::collection::vec((2_u8..9, any::<u8>(), 0_u32..5, prop::collection::vec(any::<u8>(), 0..50)), 0..20),
