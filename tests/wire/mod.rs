@@ -6,6 +6,7 @@ mod calls;
 mod certificates;
 mod faults;
 mod framing;
+mod frozen;
 mod metadata;
 mod observing;
 mod operation;
