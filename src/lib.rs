@@ -43,5 +43,6 @@ pub mod telemetry;
 pub mod tls;
 pub mod truth;
 pub mod upstream;
+#[cfg(feature = "webhook")]
 pub mod webhook;
 pub mod window;

@@ -13,5 +13,6 @@ mod interop;
 mod lint;
 mod metrics;
 mod proxy;
+#[cfg(feature = "webhook")]
 mod webhook;
 mod wire;

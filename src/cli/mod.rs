@@ -9,6 +9,7 @@ mod injection;
 mod lint;
 mod reset;
 mod serve;
+#[cfg(feature = "webhook")]
 mod webhook;
 
 use crate::error::Error;
@@ -39,6 +40,7 @@ enum Command {
     Inject(Box<inject::Args>),
     Lint(lint::Args),
     Reset(reset::Args),
+    #[cfg(feature = "webhook")]
     Webhook(Box<webhook::Args>),
 }
 
@@ -57,6 +59,7 @@ pub fn run() -> Result<ExitCode, Error> {
             Command::Inject(args) => inject::run(*args),
             Command::Lint(args) => lint::run(&args),
             Command::Reset(args) => reset::run(&args),
+            #[cfg(feature = "webhook")]
             Command::Webhook(args) => webhook::run(*args),
         },
         Err(error) if error.use_stderr() => Err(Error::Usage(error.render().to_string())),
