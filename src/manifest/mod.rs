@@ -91,8 +91,9 @@ pub fn rewrite(stream: &str, settings: &Settings) -> Rewritten {
         };
         match text {
             Ok(Some(text)) => rewritten.text.push_str(&text),
-            Ok(None) => {}
+            Ok(None) => leave_out(document.text, &mut rewritten.text),
             Err((line, why)) => {
+                leave_out(document.text, &mut rewritten.text);
                 notes.clear();
                 notes.push(Note {
                     line,
@@ -104,6 +105,20 @@ pub fn rewrite(stream: &str, settings: &Settings) -> Rewritten {
         rewritten.notes.append(&mut notes);
     }
     rewritten
+}
+
+/// Leaves `document` out of `text`, but for a marker at its end: without it, what stands before
+/// and behind the document could be read as one.
+fn leave_out(document: &str, text: &mut String) {
+    if let Some(end) = split::end(document)
+        && !text.is_empty()
+        && split::end(text).is_none()
+    {
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text.push_str(end);
+    }
 }
 
 /// A line of the stream, and what is wrong there.

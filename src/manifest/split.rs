@@ -34,16 +34,12 @@ fn parts(stream: &str) -> Vec<&str> {
     let mut content = false;
     for line in stream.split_inclusive('\n') {
         let bare = line.trim_end();
-        let marker = |name: &str| {
-            line.strip_prefix(name)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
-        };
-        if marker("---") {
+        if is_marker(line, "---") {
             if mem::replace(&mut content, true) {
                 parts.push(&stream[start..at]);
                 start = at;
             }
-        } else if marker("...") {
+        } else if is_marker(line, "...") {
             parts.push(&stream[start..at + line.len()]);
             start = at + line.len();
             content = false;
@@ -59,6 +55,21 @@ fn parts(stream: &str) -> Vec<&str> {
         parts.push(&stream[start..]);
     }
     parts
+}
+
+fn is_marker(line: &str, name: &str) -> bool {
+    line.strip_prefix(name)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
+}
+
+/// The line that ends `text` as a document, if one does: what follows needs no marker of its own.
+pub(super) fn end(text: &str) -> Option<&'static str> {
+    let last = text.split_inclusive('\n').next_back()?;
+    is_marker(last, "...").then_some(if last.ends_with("\r\n") {
+        "...\r\n"
+    } else {
+        "...\n"
+    })
 }
 
 /// Splits JSON values that follow one another; anything else stays whole.

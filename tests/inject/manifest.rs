@@ -88,6 +88,21 @@ fn broken_documents_are_named_and_left_out() {
 }
 
 #[test]
+fn what_a_document_left_out_stood_between_stays_apart() {
+    let before = stream(&[CONFIG_MAP, BROKEN, "...\n", "kind: Service\n"]);
+    let after = rewrite(&before, &Settings::default());
+    assert_eq!(
+        after.text,
+        stream(&[CONFIG_MAP, "...\n", "kind: Service\n"])
+    );
+    assert_eq!(rewrite(&after.text, &Settings::default()).text, after.text);
+    // At the start there is nothing to keep apart.
+    let before = stream(&[BROKEN, "...\n", "kind: Service\n"]);
+    let after = rewrite(&before, &Settings::default());
+    assert_eq!(after.text, "kind: Service\n");
+}
+
+#[test]
 fn json_values_may_follow_one_another() {
     let pod = fs::read_to_string(data("pods/bare.json")).unwrap();
     let broken = "{\"kind\": tru\n";

@@ -104,6 +104,37 @@ fn sieved(pieces: VecDeque<&[u8]>, room: usize, by_path: bool) -> Vec<u8> {
     }
 }
 
+/// Frames behind a preface of four bytes, with those DATA frames of one stream made one that the
+/// sieve may merge or not, by how they arrived.
+fn merged(sieved: &[u8]) -> Vec<Vec<u8>> {
+    let (preface, mut rest) = sieved.split_at(sieved.len().min(4));
+    let mut frames = vec![preface.to_vec()];
+    while let Some(head) = rest.first_chunk::<9>() {
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        let Some((frame, behind)) = rest.split_at_checked(9 + length) else {
+            break;
+        };
+        rest = behind;
+        // DATA, with no flag but its end, of the same stream as a last one that was not the end.
+        match frames.last_mut() {
+            Some(last)
+                if goes_on(last, &head[5..]) && length > 0 && head[3] == 0 && head[4] & !1 == 0 =>
+            {
+                last[1] |= head[4];
+                last.extend_from_slice(&frame[9..]);
+            }
+            _ => frames.push(frame[3..].to_vec()),
+        }
+    }
+    frames.push(rest.to_vec());
+    frames
+}
+
+/// Whether a frame, without its length, is plain DATA on `stream` with more to come.
+fn goes_on(frame: &[u8], stream: &[u8]) -> bool {
+    frame.len() > 6 && frame[..2] == [0, 0] && frame[2..6] == *stream
+}
+
 /// The sieve: however the bytes arrive and are read, the same comes out, to any end.
 pub(super) fn sieve(data: &[u8]) {
     let (seed, bytes) = knob(data);
@@ -114,7 +145,8 @@ pub(super) fn sieve(data: &[u8]) {
         by_path,
     );
     let room = usize::from(seed) % 40 + 1;
-    assert_eq!(sieved(pieces(bytes, seed).into(), room, by_path), whole);
+    let cut = sieved(pieces(bytes, seed).into(), room, by_path);
+    assert_eq!(merged(&cut), merged(&whole));
     // Its bound on empty frames aside, it only leaves out and joins.
     assert!(whole.len() <= bytes.len());
 }
