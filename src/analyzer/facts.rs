@@ -2,7 +2,7 @@
 
 use super::feed;
 use super::history::{CallFact, RowFact};
-use super::seen::Seen;
+use super::seen::{Seen, is_unread};
 use super::series::{Series, SeriesKey};
 use crate::diagnose::facts::{Asked, Encoding, Facts, Latency, Previous, Signature, Split, Truth};
 use crate::fingerprint::call::VersionAsked;
@@ -187,8 +187,11 @@ fn add_encoding(encoding: &mut Encoding, input: &crate::fingerprint::call::Input
     encoding.calls += 1;
     if input.given < input.declared {
         encoding.calls_filled += 1;
-        encoding.calls_empty += u64::from(input.given == 0);
+        encoding.calls_unread += u64::from(is_unread(input));
         encoding.example = (input.declared, input.given);
+        if input.given == 1 {
+            encoding.one_value = encoding.one_value.max(input.declared);
+        }
     }
     if let Some(field) = input.foreign {
         encoding.calls_foreign += 1;

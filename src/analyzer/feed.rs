@@ -3,7 +3,7 @@
 
 use super::facts::{distinct, split};
 use super::history::{CallFact, RowFact};
-use super::seen::{Seen, Shape, is_unread};
+use super::seen::{Seen, Shape, is_narrow, is_unread};
 use super::series::Series;
 use crate::diagnose::facts::{Facts, LeftOut, Signature, Split, Unread};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -35,7 +35,12 @@ pub(super) fn compare(
         let rows = calls.filter_map(|call| by_call.get(&call.call));
         rows.flatten().copied().collect()
     };
-    facts.unread = unread(calls, &rows_of(&has_unread), &before);
+    facts.unread = unread(calls, &has_unread, &rows_of(&has_unread));
+    facts.unread.rows_before = before.rows(&|shape| !shape.unread.is_empty());
+    let narrow = |call: &CallFact| is_narrow(&call.inputs);
+    facts.narrow = unread(calls, &narrow, &rows_of(&narrow));
+    facts.narrow.rows_before = before.rows(&|shape| shape.narrow);
+    facts.wide_before = before.rows(&|shape| !shape.narrow && shape.unread.is_empty());
     let mut wanted: BTreeSet<String> = before
         .shapes()
         .flat_map(|(s, _)| s.inputs.clone())
@@ -93,14 +98,14 @@ fn has_unread(call: &CallFact) -> bool {
     call.inputs.iter().any(is_unread)
 }
 
-fn unread(calls: &[&CallFact], rows: &[&RowFact], before: &Before<'_>) -> Unread {
+fn unread(calls: &[&CallFact], keep: &dyn Fn(&CallFact) -> bool, rows: &[&RowFact]) -> Unread {
     Unread {
-        calls: calls.iter().filter(|call| has_unread(call)).count() as u64,
+        calls: calls.iter().filter(|call| keep(call)).count() as u64,
         rows: rows.len() as u64,
         distinct_raw: distinct(rows, |row| row.raw),
         distinct_effective: distinct(rows, |row| row.effective),
         distinct_outputs: distinct(rows, |row| row.output),
-        rows_before: before.rows(&|shape| !shape.unread.is_empty()),
+        rows_before: 0,
     }
 }
 

@@ -2,13 +2,13 @@
 //! that is in use, and the truths about its model, through the rules of `diagnose::findings`.
 
 use super::history::{CallFact, RowFact};
-use super::seen::is_unread;
+use super::seen::{is_narrow, is_unread};
 use super::series::{Series, SeriesKey};
 use super::{Analyzer, State, facts};
 use crate::diagnose::facts::ModelTruth;
 use crate::diagnose::findings::{Answered, Recent, merge, of_model, of_series};
 use crate::report::{Finding, Kind};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// A series whose last row is older than this, by the clock of its model's newest, is out of use.
 const UNUSED_NANOS: i64 = 60_000_000_000;
@@ -71,12 +71,14 @@ impl Analyzer {
                 u64::from(call.batch.is_some_and(|batch| batch > 1) && !call.any_followed);
             for input in call.inputs.iter() {
                 *recent.sent.entry(input.name.clone()).or_insert(0) += 1;
-                if is_unread(input) && input.foreign.is_some() {
+                if let Some(field) = input.foreign.filter(|_| is_unread(input)) {
                     let client = call.user_agent.clone();
-                    recent.note_unread(input.name.clone(), input.dtype, input.foreign, client);
+                    let filled = (input.declared, input.given);
+                    recent.note_unread(input.name.clone(), input.dtype, field, filled, client);
                 }
             }
         }
+        narrow(&mut recent, series, &calls);
         recent.echo_of = calls
             .first()
             .filter(|first| {
@@ -100,6 +102,22 @@ impl Analyzer {
         }
         recent
     }
+}
+
+/// Calls whose inputs hold one value each, and what came before them.
+fn narrow(recent: &mut Recent, series: &Series, calls: &[&CallFact]) {
+    let is_narrow = |call: &&CallFact| is_narrow(&call.inputs);
+    let Some(first) = calls.iter().position(is_narrow) else {
+        return;
+    };
+    let narrow = calls.iter().copied().filter(is_narrow);
+    let numbers: HashSet<u64> = narrow.map(|call| call.call).collect();
+    recent.narrow = numbers.len() as u64;
+    recent.since_narrow = (calls.len() - first) as u64;
+    let rows = series.history.rows.iter();
+    let rows: Vec<&RowFact> = rows.filter(|row| numbers.contains(&row.call)).collect();
+    recent.narrow_inputs = facts::distinct(&rows, |row| row.effective);
+    recent.wide_before = series.seen.before_narrow();
 }
 
 /// Rows whose effective input came before, and those that got clearly another output.

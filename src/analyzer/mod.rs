@@ -10,6 +10,8 @@ mod history;
 #[cfg(test)]
 mod lives;
 #[cfg(test)]
+mod narrow;
+#[cfg(test)]
 mod odd;
 mod pairs;
 mod probes;

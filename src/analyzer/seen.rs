@@ -26,6 +26,8 @@ pub(super) struct Shape {
     pub inputs: Vec<String>,
     /// Inputs with values that TensorFlow does not read, or with none at all.
     pub unread: Vec<String>,
+    /// See [`is_narrow`].
+    pub narrow: bool,
     /// Feature names of the tf.Examples, by input.
     pub features: BTreeMap<String, Vec<String>>,
 }
@@ -70,14 +72,29 @@ impl Shape {
                 .filter(|input| is_unread(input))
                 .map(|input| input.name.clone())
                 .collect(),
+            narrow: is_narrow(inputs),
             features: inputs.iter().filter_map(features).collect(),
         }
     }
 }
 
-/// Values in a field that is not read, or none where there should be some.
+/// Values in a field that is not read while its own lacks some, or none where there should be some.
 pub(super) fn is_unread(input: &InputFact) -> bool {
-    input.given == 0 && (input.foreign.is_some() || input.declared > 1)
+    input.given < input.declared
+        && (input.foreign.is_some() || input.given == 0 && input.declared > 1)
+}
+
+/// One value stands for every element of a row, and no other input holds more than one either.
+/// A constant mask beside real values is sent so by anybody who compresses tensors.
+pub(super) fn is_narrow(inputs: &[InputFact]) -> bool {
+    let wide = |input: &InputFact| {
+        let rows = input.dims.first().copied().unwrap_or(1);
+        input.given == 1 && input.declared > rows
+    };
+    inputs.iter().any(wide)
+        && inputs
+            .iter()
+            .all(|input| input.given <= 1 && !is_unread(input))
 }
 
 impl Seen {
@@ -135,6 +152,12 @@ impl Seen {
             });
             (rows > 0).then_some((&used.shape, rows))
         })
+    }
+
+    /// Rows before the first call whose inputs held one value each, if ever there was one.
+    pub(super) fn before_narrow(&self) -> u64 {
+        let narrow = self.used.iter().filter(|used| used.shape.narrow);
+        narrow.map(|used| used.first_row).min().unwrap_or(0)
     }
 
     /// A control input that has another value in most of `calls`, which came about row `row`, in

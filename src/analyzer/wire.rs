@@ -66,7 +66,7 @@ fn decoded_as_one(history: &History) -> Option<Verdict> {
         Kind::InputCollapse,
         rows.last()?.row,
         format!(
-            "{raw} distinct inputs as sent decode to {effective}: the values are in no field that TensorFlow reads"
+            "{raw} distinct inputs as sent decode to {effective}: their values are in a field that TensorFlow does not read"
         ),
     )
 }

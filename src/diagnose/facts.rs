@@ -49,6 +49,10 @@ pub struct Facts {
     pub left_out: BTreeMap<String, LeftOut>,
     /// Calls with values that TensorFlow does not read, or with none at all.
     pub unread: Unread,
+    /// Calls in which one value stands for every element of an input, and no other input holds more.
+    pub narrow: Unread,
+    /// Rows before the trouble began whose inputs held values of their own.
+    pub wide_before: u64,
     /// How the signature differs from that of the version before, in words.
     pub signature_changed: Option<String>,
     /// How the output differs from the signature or the previous version, in words.
@@ -148,8 +152,10 @@ pub struct Encoding {
     pub example: (u64, u64),
     /// The field that held the unread values, as `double_val`.
     pub foreign_field: Option<String>,
-    /// Calls whose own field held no value at all though elements are declared.
-    pub calls_empty: u64,
+    /// Calls whose own field lacked values that stand in a field that is not read, or held none.
+    pub calls_unread: u64,
+    /// The most elements declared where one value was given.
+    pub one_value: u64,
 }
 
 /// An input that some or all calls leave out.
@@ -165,7 +171,7 @@ pub struct LeftOut {
     pub rows_before: u64,
 }
 
-/// Rows of calls with values that TensorFlow does not read.
+/// Rows of calls that are encoded alike, as those with values that TensorFlow does not read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Unread {
     /// Calls.

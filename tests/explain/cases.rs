@@ -104,7 +104,7 @@ fn on_the_wire() -> Vec<(&'static str, Facts)> {
         ..collapsed()
     };
     if let Some(pixels) = wrong_field.inputs.get_mut("pixels") {
-        pixels.calls_empty = 100;
+        pixels.calls_unread = 100;
         pixels.example = (64, 0);
         pixels.foreign_field = Some("double_val".to_owned());
     }

@@ -6,6 +6,10 @@ use crate::report::{Category, Finding};
 
 /// Fewer calls may be somebody trying things out.
 const ENOUGH: u64 = 4;
+/// So many calls with one value for all elements are no single odd input, after so many rows that
+/// held more.
+const NARROW: u64 = 16;
+const WIDE: u64 = 64;
 /// So many repeats of an input tell whether its reply repeats.
 const REPEATS: u64 = 8;
 
@@ -16,23 +20,48 @@ pub(super) fn d2(recent: &Recent) -> Option<Finding> {
         .iter()
         .map(|(name, unread)| {
             let clients: Vec<_> = unread.clients.iter().map(String::as_str).collect();
+            let takes = match unread.filled {
+                (_, 0) => "it takes zeros".to_owned(),
+                (declared, 1) => format!("it repeats the 1 value in the right field for all {declared} elements"),
+                (declared, given) => format!("it repeats the last of the {given} values in the right field up to {declared} elements"),
+            };
             format!(
-                "input `{name}` of signature `{}` is {} and its values sit in `{}`, which TensorFlow does not read: it takes zeros, in {} of the last {} calls, from `{}`",
+                "input `{name}` of signature `{}` is {} and its values sit in `{}`, which TensorFlow does not read: {takes}, in {} of the last {} calls, from `{}`",
                 recent.signature, unread.dtype, unread.field, unread.calls, recent.calls,
                 clients.join("`, `")
             )
         })
         .collect();
-    (!lines.is_empty()).then(|| {
-        finding(
-            "D2",
-            &recent.model,
-            Category::Signature,
-            true,
-            lines,
-            confirm::doctor(&recent.upstream, &recent.model, true),
-        )
-    })
+    if lines.is_empty() {
+        return one_value(recent);
+    }
+    Some(finding(
+        "D2",
+        &recent.model,
+        Category::Signature,
+        true,
+        lines,
+        confirm::doctor(&recent.upstream, &recent.model, true),
+    ))
+}
+
+/// One value in the right field, where there were many: legal, and so never certain.
+fn one_value(recent: &Recent) -> Option<Finding> {
+    let most = recent.narrow >= NARROW && recent.narrow * 2 > recent.since_narrow;
+    if !most || recent.narrow_inputs < REPEATS || recent.wide_before < WIDE {
+        return None;
+    }
+    Some(finding(
+        "D2",
+        &recent.model,
+        Category::Signature,
+        false,
+        vec![format!(
+            "in {} of {} calls to signature `{}` no input holds more than one value, which TensorFlow repeats for all elements; the {} rows before held more",
+            recent.narrow, recent.since_narrow, recent.signature, recent.wide_before
+        )],
+        confirm::doctor(&recent.upstream, &recent.model, true),
+    ))
 }
 
 /// D3: an input of the signature that live requests never send.

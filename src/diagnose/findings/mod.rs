@@ -34,6 +34,14 @@ pub struct Recent {
     pub sent: BTreeMap<String, u64>,
     /// Inputs whose values sit where TensorFlow does not read them.
     pub unread: BTreeMap<String, UnreadInput>,
+    /// Calls in which one value stands for every element, and no other input holds more.
+    pub narrow: u64,
+    /// Calls since the first of those.
+    pub since_narrow: u64,
+    /// Distinct inputs of those calls.
+    pub narrow_inputs: u64,
+    /// Rows whose inputs held more, before the first such call.
+    pub wide_before: u64,
     /// What the signature promises; `None` when the metadata is unknown.
     pub signature_def: Option<Signature>,
     /// How the output differs from that, in words.
@@ -63,6 +71,8 @@ pub struct UnreadInput {
     pub dtype: String,
     /// The field that holds the values, as `double_val`.
     pub field: String,
+    /// Elements declared, and values in the type's own field, of the newest such call.
+    pub filled: (u64, u64),
     /// Calls.
     pub calls: u64,
     /// Client libraries that sent it.
@@ -75,12 +85,14 @@ impl Recent {
         &mut self,
         input: String,
         dtype: &str,
-        field: Option<&'static str>,
+        field: &'static str,
+        filled: (u64, u64),
         client: String,
     ) {
         let noted = self.unread.entry(input).or_default();
         dtype.clone_into(&mut noted.dtype);
-        field.unwrap_or_default().clone_into(&mut noted.field);
+        field.clone_into(&mut noted.field);
+        noted.filled = filled;
         noted.calls += 1;
         if noted.clients.len() < 4 {
             noted.clients.insert(client);

@@ -157,7 +157,8 @@ fn what_the_calls_say() {
     wrong.note_unread(
         "x".to_owned(),
         "DT_FLOAT",
-        Some("double_val"),
+        "double_val",
+        (8, 0),
         "node".to_owned(),
     );
     wrong.sent.clear();

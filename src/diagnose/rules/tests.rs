@@ -97,7 +97,7 @@ fn d2_values_in_the_wrong_field() {
     };
     let x = facts.inputs.get_mut("x").expect("x");
     x.calls_foreign = 100;
-    x.calls_empty = 100;
+    x.calls_unread = 100;
     x.foreign_field = Some("double_val".to_owned());
     x.example = (64, 0);
     assert_eq!(first(&facts), ("D2".to_owned(), true));

@@ -28,6 +28,12 @@ pub(super) fn d1(facts: &Facts) -> Opinion {
                 .to_owned(),
         );
     }
+    if facts.calls > 0 && facts.narrow.calls == facts.calls && is_narrow_since_onset(facts) {
+        return Opinion::Against(
+            "the requests are alike because one value stands for every element of theirs"
+                .to_owned(),
+        );
+    }
     if let Some((name, _)) = left_out_lately(facts) {
         return Opinion::Against(format!(
             "the requests are alike since they leave out `{name}`"
@@ -54,6 +60,9 @@ pub(super) fn d1(facts: &Facts) -> Opinion {
 /// D2: values in the wrong typed field, too few or none, which TensorFlow fills in silence.
 pub(super) fn d2(facts: &Facts) -> Opinion {
     let unread = &facts.unread;
+    if unread.calls == 0 && facts.narrow.calls * 2 > facts.calls {
+        return one_value(facts);
+    }
     if unread.calls == 0 {
         if facts.distinct_raw < ENOUGH {
             return Opinion::Silent;
@@ -74,13 +83,16 @@ pub(super) fn d2(facts: &Facts) -> Opinion {
         "{} distinct raw inputs decode to {} effective tensors, in {} of {} calls",
         unread.distinct_raw, unread.distinct_effective, unread.calls, facts.calls
     )];
-    let bad = facts.inputs.iter().filter(|(_, e)| e.calls_empty > 0);
+    let bad = facts.inputs.iter().filter(|(_, e)| e.calls_unread > 0);
     for (name, e) in bad {
         let (declared, given) = e.example;
         let mut line = format!(
             "input `{name}` ({}) declares {declared} elements and fills {given} in its own field, in {} of {} calls",
-            e.dtype, e.calls_empty, e.calls
+            e.dtype, e.calls_unread, e.calls
         );
+        if given > 0 {
+            line.push_str("; the last of them stands for the rest");
+        }
         if let Some(field) = &e.foreign_field {
             line.push_str(&format!(
                 "; the values sit in `{field}`, which TensorFlow does not read for {}",
@@ -104,6 +116,46 @@ pub(super) fn d2(facts: &Facts) -> Opinion {
         (false, false) => 0.2,
     };
     likely(weight, evidence, doctor(facts, true))
+}
+
+/// One value in the right field is legal, so this is never certain: what speaks is that the inputs
+/// held values of their own until the trouble began.
+fn one_value(facts: &Facts) -> Opinion {
+    let narrow = &facts.narrow;
+    if is_narrow_long_before(facts) {
+        return Opinion::Against(format!(
+            "inputs of one value for all elements were sent for {} rows before the trouble began as well",
+            narrow.rows_before
+        ));
+    }
+    let mut evidence = vec![format!(
+        "in {} of {} calls no input holds more than one value, which TensorFlow repeats, so that all elements are equal",
+        narrow.calls, facts.calls
+    )];
+    for (name, e) in facts.inputs.iter().filter(|(_, e)| e.one_value > 1) {
+        evidence.push(format!(
+            "input `{name}` ({}) declares {} elements and is given 1 value",
+            e.dtype, e.one_value
+        ));
+    }
+    if is_narrow_since_onset(facts) {
+        evidence.push(format!(
+            "before that, the inputs of {} rows held more",
+            facts.wide_before
+        ));
+        return likely(0.85, evidence, doctor(facts, true));
+    }
+    likely(0.3, evidence, doctor(facts, true))
+}
+
+/// The inputs held values of their own, and shrank to one when the trouble began.
+fn is_narrow_since_onset(facts: &Facts) -> bool {
+    facts.wide_before > LONG && !is_narrow_long_before(facts)
+}
+
+/// A client that repeats itself is looked back on by the newest calls alone: its onset says little.
+fn is_narrow_long_before(facts: &Facts) -> bool {
+    facts.narrow.rows_before > LONG && facts.kind != Some(Kind::InputCollapse)
 }
 
 /// D3: an input of the signature is left out and the exported default is used.

@@ -2,6 +2,7 @@
 
 usage: tests/real_tf/run zoo [--quick] [SCENE...]
 """
+import json
 import os
 import pathlib
 import shutil
@@ -73,7 +74,8 @@ def play(scene, server, root, models_config):
     proved |= {finding["rule"] for finding in findings if finding["certain"]}
     false_proof = proved - scene.right
     return {"scene": scene, "kind": kind, "rows": rows, "rule": rule, "certain": certain, "right": right,
-            "false_proof": false_proof, "findings": [finding["rule"] for finding in findings]}
+            "false_proof": false_proof, "found": found,
+            "findings": [finding["rule"] for finding in findings]}
 
 
 def row(result):
@@ -103,6 +105,7 @@ def main():
             results.append(play(scene, server, root, models_config))
             print(row(results[-1]), flush=True)
             if os.environ.get("ZOO_VERBOSE"):
+                print(json.dumps(results[-1]["found"], indent=1), file=sys.stderr)
                 print(f"{time.monotonic() - start:.1f} s, findings: {results[-1]['findings']}", file=sys.stderr)
         server.stop()
     right = sum(result["right"] for result in results)

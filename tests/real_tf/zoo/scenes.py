@@ -154,7 +154,7 @@ def wrong_field(stage):
     return stage.until_named(stage.right, LEARNED + MOST)
 
 
-@scene("one-value", "client fills only the first value of each row", "D2")
+@scene("one-value", "client fills only the first value, the others go into double_val", "D2")
 def one_value(stage):
     stage.healthy(LEARNED)
 
@@ -164,6 +164,21 @@ def one_value(stage):
         del proto.float_val[:]
         proto.double_val.extend(fresh("digits", stage.rng, rows).ravel().tolist())
         proto.float_val.append(1.0)
+        return {"inputs": proto}
+
+    stage.make = make
+    return stage.until_named(stage.right, LEARNED + MOST)
+
+
+@scene("one-value-alone", "client stops after the first value, which varies", "D2")
+def one_value_alone(stage):
+    stage.healthy(LEARNED)
+
+    def make(rows):
+        proto = tf.make_tensor_proto(np.zeros((rows, models.WIDTH), np.float32))
+        proto.ClearField("tensor_content")
+        del proto.float_val[:]
+        proto.float_val.append(stage.rng.random())
         return {"inputs": proto}
 
     stage.make = make
