@@ -256,11 +256,13 @@ fn spread(rows: &[&RowFact]) -> Option<f64> {
     )
 }
 
-/// Rows whose output another input got before, against the others.
+/// Rows whose output another input got before, against the others; among calls of as many rows,
+/// since a batch takes longer. Of those, the size that knows most of both.
 fn latency(rows: &[&RowFact]) -> Option<Latency> {
     let mut first: HashMap<u64, u64> = HashMap::new();
-    let (mut repeats, mut others) = (Vec::new(), Vec::new());
+    let mut by_size: BTreeMap<u32, (Vec<i64>, Vec<i64>)> = BTreeMap::new();
     for row in rows {
+        let (repeats, others) = by_size.entry(row.of).or_default();
         match first.get(&row.output) {
             Some(input) if *input != row.effective => repeats.push(row.latency_nanos),
             Some(_) => {}
@@ -270,6 +272,8 @@ fn latency(rows: &[&RowFact]) -> Option<Latency> {
             }
         }
     }
+    let known = by_size.into_values();
+    let (mut repeats, mut others) = known.max_by_key(|(r, o)| r.len().min(o.len()))?;
     if repeats.is_empty() || others.is_empty() {
         return None;
     }
@@ -299,5 +303,41 @@ pub(super) fn count_asked(asked: &mut Asked, call: &CallFact) {
         VersionAsked::Latest => asked.latest += 1,
         VersionAsked::Version(version) => *asked.versions.entry(*version).or_insert(0) += 1,
         VersionAsked::Label(label) => *asked.labels.entry(label.clone()).or_insert(0) += 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latency_compares_calls_of_one_size() {
+        // First outputs came in batches, repeats of them in single rows: that says nothing.
+        let row = |n: u64, of: u32| RowFact {
+            row: n,
+            call: n,
+            of,
+            raw: n,
+            effective: n,
+            output: n % 10,
+            finite: true,
+            latency_nanos: i64::from(of) * 1_000_000,
+            entropy: None,
+            low: 0.0,
+            high: 0.0,
+            first: 0.0,
+        };
+        let rows: Vec<RowFact> = (0..100)
+            .map(|n| row(n, if n < 10 { 16 } else { 1 }))
+            .collect();
+        assert_eq!(latency(&rows.iter().collect::<Vec<_>>()), None);
+        let cached = |n: u64| RowFact {
+            latency_nanos: if n < 10 { 4_000_000 } else { 1_000_000 },
+            ..row(n, 1)
+        };
+        let rows: Vec<RowFact> = (0..100).map(cached).collect();
+        let found = latency(&rows.iter().collect::<Vec<_>>()).unwrap();
+        assert_eq!((found.repeats, found.others), (90, 10));
+        assert!(found.is_quick());
     }
 }

@@ -196,7 +196,7 @@ impl Unread {
     }
 }
 
-/// Medians of the latency of two kinds of rows.
+/// Medians of the latency of two kinds of rows, all from calls of as many rows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Latency {
     /// Of rows whose output was seen before for another input, milliseconds.
@@ -207,6 +207,20 @@ pub struct Latency {
     pub repeats: u64,
     /// Rows behind the second.
     pub others: u64,
+}
+
+impl Latency {
+    /// Enough of both kinds to compare them.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.repeats >= 8 && self.others >= 8
+    }
+
+    /// The repeats took less than half the time of the others: they were not computed.
+    #[must_use]
+    pub fn is_quick(&self) -> bool {
+        self.is_known() && self.repeats_ms < 0.5 * self.others_ms
+    }
 }
 
 /// The version before this one.

@@ -342,7 +342,8 @@ pub(crate) fn findings() -> Vec<(&'static str, Vec<Finding>)> {
     unread.note_unread(
         "pixels".to_owned(),
         "DT_FLOAT",
-        Some("double_val"),
+        "double_val",
+        (64, 0),
         "grpc-node-js/1.10".to_owned(),
     );
     let calls = [

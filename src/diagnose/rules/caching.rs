@@ -1,30 +1,24 @@
 //! Whether a cache in front of or behind the server answers: D19.
 
+use super::origin::saturated_by_the_inputs;
 use super::{doctor, likely};
 use crate::diagnose::Opinion;
-use crate::diagnose::facts::Facts;
+use crate::diagnose::facts::{Facts, Latency};
 use crate::report::Kind;
-
-/// Repeats this much faster than the rest were not computed.
-const FAST: f64 = 0.5;
 
 /// D19: a response cache with a stale or bad key.
 pub(super) fn d19(facts: &Facts) -> Opinion {
-    // Where single rows are flat and batches vary, the batch is what makes the others slower.
-    let by_batch = facts.single.is_flat() && facts.batched.varies();
-    let fast = facts
-        .latency
-        .filter(|l| l.repeats >= 8 && l.others >= 8 && !by_batch);
+    let known = facts.latency.filter(Latency::is_known);
     let cache_kind = matches!(
         facts.kind,
         Some(Kind::CacheLike | Kind::Stale | Kind::Lagged | Kind::Partial)
     );
-    if let Some(l) = fast {
+    if let Some(l) = known {
         let line = format!(
             "outputs seen before for other inputs came in {:.2} ms (median of {}), the others in {:.2} ms (median of {})",
             l.repeats_ms, l.repeats, l.others_ms, l.others
         );
-        if l.repeats_ms < FAST * l.others_ms && facts.distinct_outputs > 1 {
+        if l.is_quick() && facts.distinct_outputs > 1 {
             return likely(0.9, vec![line], confirm(facts));
         }
         if !cache_kind || facts.kind == Some(Kind::Partial) {
@@ -32,6 +26,15 @@ pub(super) fn d19(facts: &Facts) -> Opinion {
         }
     }
     match facts.kind {
+        // Any model gives few outputs there, and no cache changes what the clients send.
+        Some(Kind::CacheLike) if saturated_by_the_inputs(facts) => likely(
+            0.2,
+            vec![format!(
+                "{} distinct effective inputs share {} outputs, as saturated scores do without a cache",
+                facts.distinct_effective, facts.distinct_outputs
+            )],
+            confirm(facts),
+        ),
         Some(Kind::CacheLike) => likely(
             0.7,
             vec![format!(

@@ -27,13 +27,11 @@ pub(super) fn d9(facts: &Facts) -> Opinion {
             facts.version
         ));
     }
-    if facts.relative_entropy.is_some_and(|e| e < SATURATED) {
+    if saturated_by_the_inputs(facts) {
         evidence.push("the scores are saturated: all but one are next to 0".to_owned());
     }
     // Saturated outputs repeat as a cache's do, but they are not quicker.
-    let quick = facts
-        .latency
-        .is_some_and(|l| l.repeats_ms < 0.5 * l.others_ms);
+    let quick = facts.latency.is_some_and(|l| l.is_quick());
     let copies = matches!(facts.kind, Some(Kind::Stale | Kind::Lagged))
         || facts.kind == Some(Kind::CacheLike) && quick;
     likely(
@@ -41,6 +39,11 @@ pub(super) fn d9(facts: &Facts) -> Opinion {
         evidence,
         "compare what the client sends now with a request from before the onset".to_owned(),
     )
+}
+
+/// The scores are all but decided since the inputs lie elsewhere.
+pub(super) fn saturated_by_the_inputs(facts: &Facts) -> bool {
+    facts.input_shift.is_some() && facts.relative_entropy.is_some_and(|e| e < SATURATED)
 }
 
 /// D22: one model goes wrong on one replica when another is loaded.

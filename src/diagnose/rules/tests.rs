@@ -253,6 +253,36 @@ fn d19_repeats_that_are_fast_were_not_computed() {
 }
 
 #[test]
+fn saturated_scores_repeat_without_a_cache() {
+    let shifted = Facts {
+        kind: Some(Kind::CacheLike),
+        distinct_outputs: 10,
+        relative_entropy: Some(0.0),
+        input_shift: Some("`x` lay between 0 and 1, now between 0 and 255".to_owned()),
+        ..collapsed()
+    };
+    let judgement = judge(&shifted);
+    assert_eq!(judgement.causes[0].rule, "D9");
+    assert!(judgement.causes[0].weight > 3.0 * judgement.causes[1].weight);
+    // Whatever the scores, what takes no time was not computed.
+    let quick = Facts {
+        latency: Some(Latency {
+            repeats_ms: 0.3,
+            others_ms: 4.0,
+            repeats: 50,
+            others: 50,
+        }),
+        ..shifted.clone()
+    };
+    assert_eq!(first(&quick).0, "D19");
+    let unshifted = Facts {
+        input_shift: None,
+        ..shifted
+    };
+    assert_eq!(first(&unshifted).0, "D19");
+}
+
+#[test]
 fn d5_does_not_follow_the_batch() {
     let facts = Facts {
         batches: 40,
