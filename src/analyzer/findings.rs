@@ -2,13 +2,13 @@
 //! that is in use, and the truths about its model, through the rules of `diagnose::findings`.
 
 use super::history::{CallFact, RowFact};
-use super::seen::{is_narrow, is_unread};
+use super::seen::is_unread;
 use super::series::{Series, SeriesKey};
 use super::{Analyzer, State, facts};
 use crate::diagnose::facts::ModelTruth;
 use crate::diagnose::findings::{Answered, Recent, merge, of_model, of_series};
 use crate::report::{Finding, Kind};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A series whose last row is older than this, by the clock of its model's newest, is out of use.
 const UNUSED_NANOS: i64 = 60_000_000_000;
@@ -106,12 +106,12 @@ impl Analyzer {
 
 /// Calls whose inputs hold one value each, and what came before them.
 fn narrow(recent: &mut Recent, series: &Series, calls: &[&CallFact]) {
-    let is_narrow = |call: &&CallFact| is_narrow(&call.inputs);
+    let is_narrow = |call: &&CallFact| super::seen::is_narrow(&call.inputs);
     let Some(first) = calls.iter().position(is_narrow) else {
         return;
     };
     let narrow = calls.iter().copied().filter(is_narrow);
-    let numbers: HashSet<u64> = narrow.map(|call| call.call).collect();
+    let numbers: std::collections::HashSet<u64> = narrow.map(|call| call.call).collect();
     recent.narrow = numbers.len() as u64;
     recent.since_narrow = (calls.len() - first) as u64;
     let rows = series.history.rows.iter();

@@ -4,7 +4,7 @@ use crate::analyzer::{Analyzer, Expect, Options};
 use crate::detect::Settings;
 use crate::error::{Error, findings};
 use crate::explain;
-use crate::replay::{Records, exchange};
+use crate::replay::{Recorded, Records, Truths, recorded};
 use crate::report::State;
 use crate::state::StateDir;
 use clap::ValueEnum;
@@ -185,12 +185,16 @@ fn read(path: &Path, analyzer: &mut Analyzer, mut now: i64) -> Result<i64, Error
         .map_err(|error| unreadable(path, &error))?
         .len();
     let bar = progress(size, path);
-    let mut records = Records::new(file);
+    let (mut records, mut truths) = (Records::new(file), Truths::default());
     let (mut number, mut read, mut strange) = (0, 0_u64, 0_u64);
     while let Some(record) = records.next() {
         match record {
-            Ok(record) => match exchange(&record, number) {
-                Some(exchange) => {
+            Ok(record) => match recorded(&record, number, &mut truths) {
+                Some(Recorded::Learned(model, truth)) => {
+                    read += 1;
+                    analyzer.learn(&model, *truth);
+                }
+                Some(Recorded::Exchange(exchange)) => {
                     read += 1;
                     now = exchange
                         .start_unix_nanos

@@ -1,10 +1,12 @@
 //! What is known of a model from outside the traffic: the server's word, the disk, models.config.
-//! `None` is "unknown": never guessed.
+//! `None` is "unknown": never guessed. Capture files hold these names as JSON, so they stay.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Everything known of one model.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ModelTruth {
     /// `GetModelStatus`, newest version first.
     pub status: Option<Vec<VersionStatus>>,
@@ -47,7 +49,8 @@ pub struct Asked {
 }
 
 /// One line of `GetModelStatus`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct VersionStatus {
     /// Version.
     pub version: i64,
@@ -74,7 +77,8 @@ impl VersionStatus {
 }
 
 /// The model's base path as mounted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Disk {
     /// Where it was read.
     pub base: String,
@@ -93,7 +97,8 @@ pub struct Disk {
 }
 
 /// The model's entry in models.config.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ConfigEntry {
     /// `name`.
     pub name: String,
@@ -106,7 +111,8 @@ pub struct ConfigEntry {
 }
 
 /// What a signature promises.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Signature {
     /// Inputs by name.
     pub inputs: BTreeMap<String, TensorSpec>,
@@ -143,7 +149,8 @@ impl Signature {
 }
 
 /// A tensor as a signature lists it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TensorSpec {
     /// TensorFlow's name of the type, as `DT_FLOAT`.
     pub dtype: String,

@@ -1,10 +1,12 @@
 //! Between the tap and the core, and the only file that knows both: a bounded queue to one
 //! thread that runs the analyzer. Nothing here makes a call wait.
 
+mod keep;
 mod payload;
 mod thin;
 mod waiting;
 
+pub use self::keep::Keep;
 use self::payload::exchange;
 use self::thin::Thinning;
 use self::waiting::{ENOUGH, Waiting, next, size};
@@ -27,12 +29,6 @@ use tokio::sync::oneshot;
 
 /// How long a scrape waits for the analyzer.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Where exchanges may be kept before they are analyzed.
-pub trait Keep: Send {
-    /// Writes one exchange. Returns the bytes written, 0 if it was dropped.
-    fn keep(&mut self, exchange: &Exchange) -> u64;
-}
 
 /// What the observing side may hold.
 #[derive(Debug, Clone, Copy)]
@@ -266,6 +262,7 @@ impl Worker {
             }
             Message::Announce(to) => self.appeared = Some(to),
             Message::Learn(model, truth) => {
+                self.kept(|keep| keep.learned(&model, &truth));
                 self.analyzer.learn(&model, *truth);
                 self.told.tell(|| self.analyzer.findings(), true);
             }
@@ -298,12 +295,7 @@ impl Worker {
         if !self.thinning.reads(ticket) {
             return self.skip(Skip::Thinned);
         }
-        if let Some(keep) = &mut self.keep {
-            match keep.keep(&exchange) {
-                0 => self.metrics.capture_dropped.increment(1),
-                bytes => self.metrics.capture_bytes.increment(bytes),
-            }
-        }
+        self.kept(|keep| keep.keep(&exchange));
         let outcome = self.analyzer.observe(&exchange);
         if let Some(reason) = outcome.skipped {
             if matches!(reason, Skip::Probe | Skip::WarmUp) {

@@ -4,7 +4,9 @@
 //! The files hold payloads: they are only written where somebody asked for it, and only their
 //! owner may read them.
 
+use super::Truths;
 use super::tfrecord::write_record;
+use crate::diagnose::facts::ModelTruth;
 use crate::observe::Keep;
 use crate::proto::flatline::v1::Exchange;
 use prost::Message;
@@ -33,6 +35,8 @@ pub struct CaptureWriter {
     limits: Limits,
     file: Option<File>,
     written: u64,
+    /// What the file holds of the models.
+    truths: Truths,
     number: u64,
     failing: bool,
 }
@@ -50,6 +54,7 @@ impl CaptureWriter {
             limits,
             file: None,
             written: 0,
+            truths: Truths::default(),
             number,
             failing: false,
         };
@@ -71,6 +76,7 @@ impl CaptureWriter {
             .open(path)?;
         self.number += 1;
         self.written = 0;
+        self.truths = Truths::default();
         self.file = Some(file);
         Ok(())
     }
@@ -97,13 +103,26 @@ impl CaptureWriter {
         (self.limits.bytes / FILES).max(1)
     }
 
-    fn write(&mut self, exchange: &Exchange) -> io::Result<u64> {
-        let data = exchange.encode_to_vec();
-        if self.file.is_none()
-            || self.written > 0 && self.written + data.len() as u64 > self.share()
-        {
+    /// Opens a new file where this record does not fit into the one that is open.
+    fn make_room(&mut self, bytes: usize) -> io::Result<()> {
+        let full = self.written > 0 && self.written + bytes as u64 > self.share();
+        if self.file.is_none() || full {
             self.rotate()?;
         }
+        Ok(())
+    }
+
+    fn write_truth(&mut self, model: &str, truth: &ModelTruth) -> io::Result<u64> {
+        // A new file says all of it, so that no file needs another.
+        self.make_room(self.truths.record(model, truth).encoded_len())?;
+        let bytes = self.write(&self.truths.record(model, truth))?;
+        self.truths.wrote(model, truth);
+        Ok(bytes)
+    }
+
+    fn write(&mut self, exchange: &Exchange) -> io::Result<u64> {
+        let data = exchange.encode_to_vec();
+        self.make_room(data.len())?;
         let Some(file) = &mut self.file else {
             return Ok(0);
         };
@@ -129,23 +148,30 @@ impl Keep for CaptureWriter {
         if exchange.encoded_len() as u64 > self.limits.bytes {
             return 0;
         }
-        match self.write(exchange) {
-            Ok(bytes) => {
-                if self.failing {
-                    tracing::info!(dir = %self.dir.display(), "capture goes on");
-                }
-                self.failing = false;
-                bytes
+        let written = self.write(exchange);
+        self.told(written)
+    }
+
+    fn learned(&mut self, model: &str, truth: &ModelTruth) -> u64 {
+        let written = self.write_truth(model, truth);
+        self.told(written)
+    }
+}
+
+impl CaptureWriter {
+    /// The bytes written; failures are logged once, not for every call of the night.
+    fn told(&mut self, written: io::Result<u64>) -> u64 {
+        match &written {
+            Ok(_) if self.failing => {
+                tracing::info!(dir = %self.dir.display(), "capture goes on");
             }
-            Err(error) => {
-                // Once, not for every call of the night.
-                if !self.failing {
-                    tracing::warn!(dir = %self.dir.display(), %error, "capture fails; calls and verdicts go on");
-                }
-                self.failing = true;
-                0
+            Err(error) if !self.failing => {
+                tracing::warn!(dir = %self.dir.display(), %error, "capture fails; calls and verdicts go on");
             }
+            _ => {}
         }
+        self.failing = written.is_err();
+        written.unwrap_or(0)
     }
 }
 
@@ -219,6 +245,32 @@ mod tests {
             kept.len() > 50 && kept.windows(2).all(|w| w[1] == w[0] + 1),
             "{kept:?}"
         );
+    }
+
+    #[test]
+    fn every_file_says_what_is_known_by_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let limits = Limits {
+            bytes: 80_000,
+            age: Duration::from_secs(3600),
+        };
+        let mut writer = CaptureWriter::open(dir.path(), limits).unwrap();
+        for n in 0..60 {
+            let truth = ModelTruth {
+                status: Some(Vec::new()),
+                status_nanos: n,
+                ..ModelTruth::default()
+            };
+            assert!(writer.learned("m", &truth) > 0);
+            assert!(writer.keep(&exchange(n as u64, 1000)) > 0);
+        }
+        for (_, path) in files(dir.path()).unwrap() {
+            let mut truths = Truths::default();
+            for record in Records::new(File::open(path).unwrap()) {
+                let record = Exchange::decode(record.unwrap().as_slice()).unwrap();
+                assert!(record.learned.is_none() || truths.read(&record).is_some());
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,9 @@
-//! What a record holds: an exchange of our own, or TensorFlow Serving's `PredictionLog`.
+//! What a record holds: an exchange of our own, what was learned between exchanges, or TensorFlow
+//! Serving's `PredictionLog`.
 
+use super::Truths;
 use crate::codec::wire::Fields;
+use crate::diagnose::facts::ModelTruth;
 use crate::proto::flatline::v1::Exchange;
 use bytes::Bytes;
 use prost::Message;
@@ -9,6 +12,28 @@ use prost::Message;
 const STEP_NANOS: i64 = 10_000_000;
 
 const PREDICT: &str = "/tensorflow.serving.PredictionService/Predict";
+
+/// A record that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Recorded {
+    /// A Predict call.
+    Exchange(Box<Exchange>),
+    /// What was known of a model from then on.
+    Learned(String, Box<ModelTruth>),
+}
+
+/// Reads record `number` of a file, of which `truths` holds what was learned so far. `None` where
+/// it is no kind that is known, or another method's.
+#[must_use]
+pub fn recorded(record: &[u8], number: u64, truths: &mut Truths) -> Option<Recorded> {
+    if let Ok(found) = Exchange::decode(record)
+        && found.method.is_empty()
+        && let Some((model, truth)) = truths.read(&found)
+    {
+        return Some(Recorded::Learned(model, Box::new(truth)));
+    }
+    exchange(record, number).map(|found| Recorded::Exchange(Box::new(found)))
+}
 
 /// Reads record `number` of its file. `None` where it is neither kind, or another method's.
 #[must_use]
@@ -51,6 +76,19 @@ mod tests {
     use crate::proto::tensorflow::serving::{
         PredictLog, PredictRequest, PredictResponse, PredictionLog, prediction_log,
     };
+
+    #[test]
+    fn what_was_learned_is_no_call_to_a_reader_of_calls() {
+        let truth = ModelTruth {
+            status: Some(Vec::new()),
+            ..ModelTruth::default()
+        };
+        let record = Truths::default().record("m", &truth).encode_to_vec();
+        assert_eq!(exchange(&record, 0), None);
+        let found = recorded(&record, 0, &mut Truths::default());
+        let learned = Recorded::Learned("m".to_owned(), Box::new(truth));
+        assert_eq!(found, Some(learned));
+    }
 
     #[test]
     fn tells_both_kinds_apart() {

@@ -2,8 +2,10 @@
 
 mod capture;
 mod exchanges;
+mod learned;
 mod tfrecord;
 
 pub use capture::{CaptureWriter, Limits};
-pub use exchanges::exchange;
+pub use exchanges::{Recorded, exchange, recorded};
+pub use learned::Truths;
 pub use tfrecord::{Damage, Records, write_record};

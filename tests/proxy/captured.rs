@@ -6,11 +6,12 @@ use flatline::analyzer::{Analyzer, Options};
 use flatline::app;
 use flatline::config::Capture;
 use flatline::proto::tensorflow::serving::{
-    ModelSpec, PredictRequest, PredictResponse, model_spec,
+    GetModelMetadataResponse, GetModelStatusResponse, ModelSpec, ModelVersionStatus,
+    PredictRequest, PredictResponse, SignatureDefMap, StatusProto, model_spec,
 };
 use flatline::proto::tensorflow::tensor_shape_proto::Dim;
-use flatline::proto::tensorflow::{TensorProto, TensorShapeProto};
-use flatline::replay::{Records, exchange};
+use flatline::proto::tensorflow::{SignatureDef, TensorInfo, TensorProto, TensorShapeProto};
+use flatline::replay::{Recorded, Records, Truths, recorded};
 use http::HeaderValue;
 use prost::Message;
 use std::fs::File;
@@ -79,9 +80,47 @@ fn reply(request: &[u8]) -> Bytes {
     })
 }
 
+/// What is asked for: a reply, or the server's word of a newer version that did not load and of an
+/// input that no call sends.
+fn answered(path: &str, request: &[u8]) -> Bytes {
+    if path.ends_with("/Predict") {
+        return reply(request);
+    }
+    if path.ends_with("/GetModelStatus") {
+        let status = |version, state, error_code| ModelVersionStatus {
+            version,
+            state,
+            status: Some(StatusProto {
+                error_code,
+                error_message: String::new(),
+            }),
+        };
+        return framed(&GetModelStatusResponse {
+            model_version_status: vec![status(3, 50, 13), status(2, 30, 0)],
+        });
+    }
+    let inputs = ["threshold", "x"].map(|name| (name.to_owned(), TensorInfo::default()));
+    let signature = SignatureDef {
+        inputs: inputs.into(),
+        ..SignatureDef::default()
+    };
+    let map = SignatureDefMap {
+        signature_def: [("serving_default".to_owned(), signature)].into(),
+    };
+    let any = prost_types::Any {
+        type_url: "type.googleapis.com/tensorflow.serving.SignatureDefMap".to_owned(),
+        value: map.encode_to_vec(),
+    };
+    framed(&GetModelMetadataResponse {
+        model_spec: spec(Some(2)),
+        metadata: [("signature_def".to_owned(), any)].into(),
+    })
+}
+
 #[tokio::test]
 async fn concurrent_replies_reach_the_same_verdicts_from_a_capture() {
     let server = Server::start(|request, mut respond| async move {
+        let path = request.uri().path().to_owned();
         let mut body = request.into_body();
         let got = drain(&mut body).await;
         // Some replies overtake others of their connection.
@@ -91,7 +130,7 @@ async fn concurrent_replies_reach_the_same_verdicts_from_a_capture() {
         let mut stream = respond
             .send_response(http::Response::new(()), false)
             .expect("headers");
-        let _ = stream.send_data(reply(&got), false);
+        let _ = stream.send_data(answered(&path, &got), false);
         let mut trailers = http::HeaderMap::new();
         trailers.insert("grpc-status", HeaderValue::from_static("0"));
         let _ = stream.send_trailers(trailers);
@@ -128,7 +167,14 @@ async fn concurrent_replies_reach_the_same_verdicts_from_a_capture() {
     for client in clients {
         client.await.expect("all calls answered");
     }
-    let live = running.report().await.expect("a report");
+    let live = loop {
+        // The server's word comes beside the calls, when its version first answered.
+        let live = running.report().await.expect("a report");
+        if live.findings.len() == 2 {
+            break live;
+        }
+        tokio::task::yield_now().await;
+    };
     assert_eq!(live.observed.calls, CONNECTIONS * CALLS);
     let mut offline = Analyzer::new(
         Options {
@@ -144,9 +190,13 @@ async fn concurrent_replies_reach_the_same_verdicts_from_a_capture() {
     files.sort();
     let mut number = 0;
     for path in files {
+        let mut truths = Truths::default();
         for record in Records::new(File::open(path).expect("a file")) {
             let record = record.expect("an undamaged record");
-            offline.observe(&exchange(&record, number).expect("an exchange"));
+            match recorded(&record, number, &mut truths).expect("a record that is known") {
+                Recorded::Exchange(exchange) => drop(offline.observe(&exchange)),
+                Recorded::Learned(model, truth) => offline.learn(&model, *truth),
+            }
             number += 1;
         }
     }
@@ -164,9 +214,18 @@ async fn concurrent_replies_reach_the_same_verdicts_from_a_capture() {
                 s.evidence.clone(),
                 s.incident.clone(),
                 s.baseline.clone(),
+                s.causes.clone(),
+                s.ruled_out.clone(),
             )
         });
         told.collect::<Vec<_>>()
     };
     assert_eq!(told(&offline), told(&live));
+    let rules: Vec<_> = live.findings.iter().map(|f| f.rule.as_str()).collect();
+    assert_eq!(rules, ["D3", "D13"]);
+    assert_eq!(offline.findings, live.findings);
+    let series = &live.series[0];
+    let judged = (series.causes.iter().map(|cause| &cause.rule))
+        .chain(series.ruled_out.iter().map(|ruled| &ruled.rule));
+    assert!(judged.clone().any(|rule| rule == "D13"), "{series:?}");
 }

@@ -5,6 +5,7 @@ use super::parts::*;
 use bytes::Bytes;
 use flatline::analyzer::{Analyzer, Options};
 use flatline::config::Address;
+use flatline::diagnose::facts::ModelTruth;
 use flatline::listen::{self, Settings};
 use flatline::net::{Listener, Own};
 use flatline::observe::{Bounds, Keep, Observer};
@@ -74,6 +75,10 @@ impl Keep for Panics {
     fn keep(&mut self, _: &Exchange) -> u64 {
         panic!("as a test wants it")
     }
+
+    fn learned(&mut self, _model: &str, _truth: &ModelTruth) -> u64 {
+        0
+    }
 }
 
 impl Sink for Panics {
@@ -103,6 +108,10 @@ struct Sleeps(Receiver<()>);
 impl Keep for Sleeps {
     fn keep(&mut self, _: &Exchange) -> u64 {
         let _ = self.0.recv();
+        0
+    }
+
+    fn learned(&mut self, _model: &str, _truth: &ModelTruth) -> u64 {
         0
     }
 }
