@@ -1,9 +1,18 @@
 //! The doctor tells a healthy server from a flat one, and says what the five accounts say.
 
+use flatline::app;
+use flatline::config::{Address, Capture, Config, Raw};
 use flatline::demo::server::{Fault, ModelServer};
 use flatline::doctor::{Examination, Questions, examine, text};
+use flatline::proto::tensorflow::serving::prediction_service_client::PredictionServiceClient;
+use flatline::proto::tensorflow::serving::{ModelSpec, PredictRequest};
+use flatline::proto::tensorflow::tensor_shape_proto::Dim;
+use flatline::proto::tensorflow::{DataType, TensorProto, TensorShapeProto};
 use flatline::truth::volume::Volume;
 use std::fs::{create_dir_all, write};
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
 
 fn questions(server: &ModelServer, model: &str) -> Questions {
     Questions {
@@ -116,4 +125,91 @@ async fn a_server_that_is_away_is_said_to_be() {
     };
     let error = examine(&questions).await.expect_err("nobody there");
     assert!(error.to_string().contains("127.0.0.1:1"), "{error}");
+}
+
+/// An image of the demonstration's model, all of it one number.
+fn image(value: f32) -> PredictRequest {
+    let dim = [1, 64].map(|size| Dim {
+        size,
+        name: String::new(),
+    });
+    let pixels = TensorProto {
+        dtype: DataType::DtFloat as i32,
+        tensor_shape: Some(TensorShapeProto {
+            dim: dim.into(),
+            unknown_rank: false,
+        }),
+        float_val: vec![value; 64],
+        ..TensorProto::default()
+    };
+    PredictRequest {
+        model_spec: Some(ModelSpec {
+            name: "digits".to_owned(),
+            ..ModelSpec::default()
+        }),
+        inputs: [("pixels".to_owned(), pixels)].into(),
+        output_filter: Vec::new(),
+    }
+}
+
+/// What `flatline serve --capture` writes of one call.
+async fn capture(dir: &Path, upstream: Address, request: PredictRequest) {
+    let mut config = Config::check(&Raw::default()).expect("defaults are right");
+    config.listen = Address::Tcp("127.0.0.1".to_owned(), 0);
+    config.admin = Address::Tcp("127.0.0.1".to_owned(), 0);
+    config.upstream = upstream;
+    config.capture = Some(Capture {
+        dir: dir.to_owned(),
+        max_bytes: 1 << 20,
+        max_age: Duration::from_secs(3600),
+    });
+    let running = app::start(config).await.expect("it starts");
+    let address = format!("http://{}", running.listen);
+    let client = PredictionServiceClient::connect(address).await;
+    client
+        .expect("it listens")
+        .predict(request)
+        .await
+        .expect("a reply");
+    assert!(running.shutdown().await);
+}
+
+async fn doctor(upstream: Address, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flatline"));
+    command.args(["doctor", "--probe", "--format", "json", "--upstream"]);
+    command.arg(upstream.to_string()).args(arguments);
+    // The server runs in this process.
+    let run = tokio::task::spawn_blocking(move || command.output());
+    run.await.expect("ends").expect("runs")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recorded_request_is_sent_twice_and_judged() {
+    let server = ModelServer::spawn().await.expect("a server");
+    let dir = tempfile::tempdir().expect("a folder");
+    capture(dir.path(), server.address(), image(0.25)).await;
+    let file = dir.path().join("exchanges-00000000.tfrecord");
+    let file = file.to_str().expect("utf-8");
+    let json = |output: &Output| -> serde_json::Value {
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    };
+    let without = doctor(server.address(), &["--model", "digits"]).await;
+    assert_eq!(without.status.code(), Some(0), "{}", json(&without));
+    assert_eq!(json(&without)["probe"]["calls"], 10);
+    let with = doctor(server.address(), &["--model", "digits", "--recorded", file]).await;
+    let found = json(&with);
+    assert_eq!(with.status.code(), Some(0), "{found}");
+    assert_eq!(found["probe"]["calls"], 12);
+    assert_eq!(found["probe"]["outputs"][0]["repeats"], true);
+    assert_eq!(
+        found["accounts"][0]["says"],
+        "the newest version (as recorded)"
+    );
+    let other = doctor(server.address(), &["--model", "other", "--recorded", file]).await;
+    assert_eq!(other.status.code(), Some(78));
+    let said = String::from_utf8_lossy(&other.stderr);
+    assert!(
+        said.contains("no request for the model `other` in it"),
+        "{said}"
+    );
 }

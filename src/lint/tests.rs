@@ -176,6 +176,36 @@ fn symbolic_links_in_a_circle_come_to_an_end() {
 }
 
 #[test]
+fn parts_of_another_kind_are_told_and_not_waited_for() {
+    let base = versions(&["1", "2", "3"]);
+    let part = |version: &str, name: &str| base.path().join(version).join(name);
+    // A pipe without a writer: whoever opens it waits.
+    let pipe = part("1", "saved_model.pb");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    create_dir(part("2", "saved_model.pb")).unwrap();
+    write(part("3", "saved_model.pb"), b"").unwrap();
+    write(part("3", "variables"), b"x").unwrap();
+    let report = examine(base.path()).unwrap();
+    let told = |version: &str, words: &str| {
+        let folder = base.path().join(version);
+        let mut notes = report.findings.iter();
+        assert!(
+            notes
+                .any(|note| Path::new(&note.path).starts_with(&folder)
+                    && note.message.contains(words)),
+            "{version} {words}: {:?}",
+            report.findings
+        );
+    };
+    told("1", "cannot be read: it is no file");
+    told("2", "cannot be read: it is no file");
+    told("3", "variables is no folder");
+    // A file where the base folder is expected.
+    assert!(examine(&part("3", "variables").join("1")).is_err());
+}
+
+#[test]
 fn what_is_not_there_is_an_error() {
     assert!(examine(Path::new("/no/such/path")).is_err());
     assert!(examine(Path::new("/dev/null")).is_err());

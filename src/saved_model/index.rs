@@ -5,7 +5,6 @@
 
 use crate::codec::wire::{Fields, varint};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -22,7 +21,7 @@ const TRAILER: usize = 5;
 #[must_use]
 pub fn shard_sizes(index: &Path) -> Option<BTreeMap<u64, u64>> {
     let mut bytes = Vec::new();
-    let file = File::open(index).ok()?;
+    let file = super::open(index).ok()?;
     file.take(LARGEST + 1).read_to_end(&mut bytes).ok()?;
     (bytes.len() as u64 <= LARGEST).then(|| parse(&bytes))?
 }

@@ -10,8 +10,8 @@ pub use index::shard_sizes;
 use crate::codec::wire::Fields;
 use crate::proto::tensorflow::{MetaGraphDef, SavedModel, TensorInfo, tensor_info};
 use prost::Message;
-use std::fs::File;
-use std::io::Read;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::Path;
 use thiserror::Error;
 
@@ -46,7 +46,7 @@ pub enum Unread {
 /// Why it could not be.
 pub fn read(path: &Path) -> Result<SavedModel, Unread> {
     let mut bytes = Vec::new();
-    let file = File::open(path)?;
+    let file = open(path)?;
     let size = file.metadata()?.len();
     if size > LARGEST {
         return Err(Unread::TooLarge(size));
@@ -60,6 +60,14 @@ pub fn read(path: &Path) -> Result<SavedModel, Unread> {
             reason: error.to_string(),
         }
     })
+}
+
+/// Opens a file that is one: opening a pipe waits for a writer that never comes.
+fn open(path: &Path) -> io::Result<File> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    File::open(path)
 }
 
 /// The graph that TensorFlow Serving loads: the one tagged `serve`.

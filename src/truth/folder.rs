@@ -11,8 +11,15 @@ use std::path::Path;
 /// When the folder cannot be read.
 pub fn missing_parts(folder: &Path) -> io::Result<Vec<String>> {
     let mut missing = Vec::new();
-    let graph = ["saved_model.pb", "saved_model.pbtxt"].map(|name| folder.join(name));
-    match graph.iter().find(|path| path.exists()) {
+    // A folder that may not be looked into has no missing part.
+    fs::read_dir(folder)?;
+    let [binary, text] = ["saved_model.pb", "saved_model.pbtxt"].map(|name| folder.join(name));
+    let graph = match (binary.try_exists()?, text.try_exists()?) {
+        (true, _) => Some(&binary),
+        (false, true) => Some(&text),
+        (false, false) => None,
+    };
+    match graph {
         None => missing.push("saved_model.pb is missing".to_owned()),
         Some(path) if fs::metadata(path)?.len() == 0 => {
             missing.push(format!("{} is empty", name_of(path)));
@@ -20,8 +27,11 @@ pub fn missing_parts(folder: &Path) -> io::Result<Vec<String>> {
         Some(_) => {}
     }
     let variables = folder.join("variables");
-    if variables.is_dir() {
-        missing.extend(missing_variables(&variables)?);
+    match fs::metadata(&variables) {
+        Ok(found) if found.is_dir() => missing.extend(missing_variables(&variables)?),
+        Ok(_) => missing.push("variables is no folder".to_owned()),
+        // A model may have none.
+        Err(_) => {}
     }
     Ok(missing)
 }

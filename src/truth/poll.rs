@@ -7,9 +7,9 @@ use super::volume::{Volume, entry};
 use crate::diagnose::facts::{ConfigEntry, Disk, ModelTruth};
 use crate::models_config::ModelsConfig;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc::Receiver;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tonic::Code;
 
 /// Models that are asked about; names come from the wire.

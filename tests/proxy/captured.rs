@@ -22,7 +22,7 @@ const CALLS: u64 = 260;
 /// Calls of each connection before every reply is the same.
 const HEALTHY: u64 = 220;
 
-fn framed(message: &impl Message) -> Bytes {
+pub(super) fn framed(message: &impl Message) -> Bytes {
     let message = message.encode_to_vec();
     let mut body = vec![0];
     body.extend((message.len() as u32).to_be_bytes());
@@ -56,7 +56,7 @@ fn spec(version: Option<i64>) -> Option<ModelSpec> {
 }
 
 /// Call `n` of connection `c`: three rows of four numbers.
-fn request(c: u64, n: u64) -> Bytes {
+pub(super) fn request(c: u64, n: u64) -> Bytes {
     let at = |i: u64| ((c * 7919 + n * 31 + i) as f32 * 12.9898).sin() * 4375.85;
     framed(&PredictRequest {
         model_spec: spec(None),
@@ -82,7 +82,7 @@ fn reply(request: &[u8]) -> Bytes {
 
 /// What is asked for: a reply, or the server's word of a newer version that did not load and of an
 /// input that no call sends.
-fn answered(path: &str, request: &[u8]) -> Bytes {
+pub(super) fn answered(path: &str, request: &[u8]) -> Bytes {
     if path.ends_with("/Predict") {
         return reply(request);
     }

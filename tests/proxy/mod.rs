@@ -6,3 +6,4 @@ mod faulty;
 mod observation;
 mod parts;
 mod transparency;
+mod truths;
