@@ -214,7 +214,7 @@ async fn with_report(path: &str, state: &State) -> Response<Full<Bytes>> {
         let Some(snapshot) = soon(state.observer.scrape()).await else {
             return behind();
         };
-        let page = page::render(&snapshot.report, &snapshot.traffic);
+        let page = page::render(&snapshot);
         let mut response = body("text/html; charset=utf-8", page);
         if let Ok(policy) = HeaderValue::from_str(&page::POLICY) {
             response

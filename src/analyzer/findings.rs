@@ -5,45 +5,70 @@ use super::history::{CallFact, RowFact};
 use super::seen::is_unread;
 use super::series::{Series, SeriesKey};
 use super::{Analyzer, State, facts};
+use crate::diagnose::accounts::Accounts;
 use crate::diagnose::facts::ModelTruth;
 use crate::diagnose::findings::{Answered, Recent, merge, of_model, of_series};
 use crate::report::{Finding, Kind};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
 
 /// A series whose last row is older than this, by the clock of its model's newest, is out of use.
 const UNUSED_NANOS: i64 = 60_000_000_000;
 /// Numbers that differ by less, of the larger, are one: another batch size moves the last bits.
 const SAME: f32 = 1e-3;
+/// Models whose accounts are shown.
+const MOST_MODELS: usize = 64;
 
 impl Analyzer {
     /// Everything that is true of the deployment now, one a rule and model.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
         let mut found = Vec::new();
+        for (key, series) in self.used() {
+            found.extend(of_series(&self.recent(key, series)));
+        }
+        for (model, answered, truth) in self.models() {
+            found.extend(of_model(model, &self.upstream, truth, &answered));
+        }
+        merge(found)
+    }
+
+    /// What is said of the version of each model that answered of late or that is known.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<Accounts> {
+        let models = self.models().into_iter().take(MOST_MODELS);
+        models
+            .map(|(model, answered, truth)| Accounts::of(model, &answered, truth))
+            .collect()
+    }
+
+    /// Series that are in use.
+    fn used(&self) -> impl Iterator<Item = (&SeriesKey, &Series)> {
         let mut newest: BTreeMap<&str, i64> = BTreeMap::new();
         for (key, series) in &self.series {
             let last = newest.entry(&key.model).or_insert(i64::MIN);
             *last = series.last_nanos.max(*last);
         }
-        let mut answered: BTreeMap<&str, Answered> = BTreeMap::new();
-        for (key, series) in &self.series {
-            if newest[key.model.as_str()].saturating_sub(series.last_nanos) > UNUSED_NANOS {
-                continue;
-            }
-            let recent = self.recent(key, series);
-            found.extend(of_series(&recent));
-            note(answered.entry(&key.model).or_default(), key, series);
-        }
-        let unknown = ModelTruth::default();
+        self.series.iter().filter(move |(key, series)| {
+            newest[key.model.as_str()].saturating_sub(series.last_nanos) <= UNUSED_NANOS
+        })
+    }
+
+    /// Models in use or known: what was asked of each, which versions answered, and what is known
+    /// from outside.
+    fn models(&self) -> Vec<(&str, Answered, &ModelTruth)> {
+        static UNKNOWN: LazyLock<ModelTruth> = LazyLock::new(ModelTruth::default);
         let known = self.truths.keys().map(String::as_str);
-        let models: BTreeSet<&str> = known.chain(answered.keys().copied()).collect();
-        for model in models {
-            let truth = self.truths.get(model).unwrap_or(&unknown);
-            let nothing = Answered::default();
-            let answered = answered.get(model).unwrap_or(&nothing);
-            found.extend(of_model(model, &self.upstream, truth, answered));
+        let mut models: BTreeMap<&str, Answered> =
+            known.map(|model| (model, Answered::default())).collect();
+        for (key, series) in self.used() {
+            note(models.entry(&key.model).or_default(), key, series);
         }
-        merge(found)
+        let truth = |model: &str| self.truths.get(model).unwrap_or(&UNKNOWN);
+        let models = models.into_iter();
+        models
+            .map(|(model, answered)| (model, answered, truth(model)))
+            .collect()
     }
 
     /// Facts of the newest calls of a series.

@@ -4,6 +4,7 @@
 //! the truths about versions, caches, shapes, determinism, and last what only fits by its onset.
 //! A rule that holds certain proof stops the search. "Unknown" is an answer: no cause at all.
 
+pub mod accounts;
 mod confirm;
 pub mod facts;
 pub mod findings;

@@ -1,22 +1,13 @@
 //! The five accounts of the version: request, reply, status, disk, models.config.
 
 use super::{Probe, Questions};
+use crate::diagnose::accounts;
+pub use crate::diagnose::accounts::Account;
 use crate::diagnose::facts::{ModelTruth, Signature, TensorSpec};
 use crate::proto::tensorflow::serving::model_spec::VersionChoice;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
-
-/// What one of them says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Account {
-    /// `request`, `reply`, `status`, `disk` or `models.config`.
-    pub account: &'static str,
-    /// Whether it is known at all.
-    pub known: bool,
-    /// In words.
-    pub says: String,
-}
 
 pub(super) fn all(
     questions: &Questions,
@@ -35,19 +26,11 @@ pub(super) fn all(
 }
 
 fn known(account: &'static str, says: String) -> Account {
-    Account {
-        account,
-        known: true,
-        says,
-    }
+    Account::new(account, Ok(says))
 }
 
 fn unknown(account: &'static str, why: &str) -> Account {
-    Account {
-        account,
-        known: false,
-        says: format!("unknown: {why}"),
-    }
+    Account::new(account, Err(why))
 }
 
 fn request(questions: &Questions) -> Account {
@@ -78,62 +61,25 @@ fn replied(reply: Result<i64, String>, probe: Option<&Probe>) -> Account {
 }
 
 fn status(no_status: Option<String>, truth: &ModelTruth) -> Account {
-    let Some(versions) = &truth.status else {
-        return unknown("status", &no_status.unwrap_or_default());
-    };
-    let lines: Vec<String> = versions
-        .iter()
-        .map(|version| {
-            let error = match version.code {
-                0 => String::new(),
-                code => format!(", error {code}: {}", version.message),
-            };
-            format!("version {} {}{error}", version.version, version.state)
-        })
-        .collect();
-    if lines.is_empty() {
-        return known("status", "no version at all".to_owned());
-    }
-    known("status", lines.join("\n"))
+    let why = no_status.unwrap_or_default();
+    Account::new("status", accounts::status(truth).ok_or(&why))
 }
 
 fn disk(questions: &Questions, truth: &ModelTruth) -> Account {
-    match (&truth.disk, &questions.volume.model_dir) {
-        (None, None) => unknown("disk", "no --model-dir"),
-        (None, Some(dir)) => unknown(
-            "disk",
-            &format!("nothing in {} is known to be this model", dir.display()),
-        ),
-        (Some(disk), _) => {
-            let mut says = format!("versions {:?} in {}", disk.versions, disk.base);
-            if !disk.skipped.is_empty() {
-                says.push_str(&format!("\nskipped: {}", disk.skipped.join(", ")));
-            }
-            known("disk", says)
-        }
-    }
+    let why = match &questions.volume.model_dir {
+        None => "no --model-dir".to_owned(),
+        Some(dir) => format!("nothing in {} is known to be this model", dir.display()),
+    };
+    Account::new("disk", accounts::disk(truth).ok_or(&why))
 }
 
 fn config(questions: &Questions, truth: &ModelTruth) -> Account {
-    match (&truth.config, &questions.volume.models_config) {
-        (None, None) => unknown("models.config", "no --models-config"),
-        (None, Some(path)) => known(
-            "models.config",
-            format!("no entry for this model in {}", path.display()),
-        ),
-        (Some(entry), _) => {
-            let mut says = if entry.pinned.is_empty() {
-                "the newest or all versions".to_owned()
-            } else {
-                format!("only the versions {:?}", entry.pinned)
-            };
-            says.push_str(&format!(" of {}", entry.base_path));
-            for (label, version) in &entry.labels {
-                says.push_str(&format!("\nlabel `{label}` is version {version}"));
-            }
-            known("models.config", says)
-        }
-    }
+    let says = match (accounts::config(truth), &questions.volume.models_config) {
+        (None, None) => Err("no --models-config"),
+        (None, Some(path)) => Ok(format!("no entry for this model in {}", path.display())),
+        (Some(says), _) => Ok(says),
+    };
+    Account::new("models.config", says)
 }
 
 /// Signatures as JSON: `{name: {inputs: {name: {dtype, shape}}, outputs: …}}`.

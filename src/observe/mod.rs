@@ -11,6 +11,7 @@ use self::payload::exchange;
 use self::thin::Thinning;
 use self::waiting::{ENOUGH, Waiting, next, size};
 use crate::analyzer::{Analyzer, Chosen, Options, SeriesKey, Traffic};
+use crate::diagnose::accounts::Accounts;
 use crate::diagnose::facts::ModelTruth;
 use crate::fingerprint::{Key, ticket};
 use crate::proto::flatline::v1::Exchange;
@@ -59,6 +60,8 @@ pub struct Snapshot {
     pub report: Report,
     /// What was counted, in the order of the report's series.
     pub traffic: Traffic,
+    /// What is said of each model's version.
+    pub accounts: Vec<Accounts>,
 }
 
 enum Message {
@@ -336,7 +339,11 @@ impl Worker {
         // Before the report, so that both have the same series.
         let traffic = self.analyzer.traffic(now);
         let report = self.report(now);
-        let snapshot = Arc::new(Snapshot { report, traffic });
+        let snapshot = Arc::new(Snapshot {
+            report,
+            traffic,
+            accounts: self.analyzer.accounts(),
+        });
         self.scraped = Some(Scraped {
             at: Instant::now(),
             cost: began.elapsed(),

@@ -90,6 +90,8 @@ async function accessible(browser, options, name) {
     const plain = await open(browser, { javaScriptEnabled: false });
     await plain.page.getByText("To confirm:").first().waitFor({ timeout: WAIT });
     assert.ok((await plain.page.getByRole("table").count()) >= 3);
+    const accounts = plain.page.getByRole("table", { name: "Five accounts of the version" });
+    assert.match(await accounts.getByRole("row").nth(1).innerText(), /newest version, \d+ calls\s+version \d+, \d+ calls/);
     assert.equal(await plain.page.getByRole("button").count(), 0, "no button that does nothing");
     await plain.context.close();
     console.log("without scripts: complete");

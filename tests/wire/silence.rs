@@ -31,6 +31,16 @@ fn silence(ports: &[u16]) {
     assert!(done.expect("nft, of nftables").success());
 }
 
+/// Whether the connection from `port` of this network stands as far as its owner knows.
+fn is_established(port: u16) -> bool {
+    let table = std::fs::read_to_string("/proc/self/net/tcp").expect("the table of sockets");
+    let mut lines = table.lines().map(|line| line.split_whitespace());
+    let local = format!(":{port:04X}");
+    lines.any(|mut line| {
+        line.nth(1).is_some_and(|address| address.ends_with(&local)) && line.nth(1) == Some("01")
+    })
+}
+
 #[tokio::test]
 #[ignore = "runs in a network of its own"]
 async fn inside_silence() {
@@ -80,6 +90,9 @@ async fn inside_silence() {
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
     println!("a client that fell silent: {:?}", start.elapsed());
+    while is_established(silent[2]) {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
     assert_eq!(idle.call(&list, b"after").await.body, b"after");
     println!("an idle upstream that fell silent: {:?}", start.elapsed());
     drop(half);

@@ -4,7 +4,7 @@ mod spark;
 mod tables;
 mod verdict;
 
-use crate::analyzer::Traffic;
+use crate::observe::Snapshot;
 use crate::report::{Report, State};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -26,9 +26,13 @@ pub(super) static POLICY: LazyLock<String> = LazyLock::new(|| {
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// The page for one report and the counts of the same moment. Everything that came from the wire
-/// is escaped.
-pub(super) fn render(report: &Report, traffic: &Traffic) -> String {
+/// The page for one moment. Everything that came from the wire is escaped.
+pub(super) fn render(snapshot: &Snapshot) -> String {
+    let Snapshot {
+        report,
+        traffic,
+        accounts,
+    } = snapshot;
     let mut html = String::with_capacity(16 << 10);
     let (headline, state) = headline(report);
     let word = words(state);
@@ -45,6 +49,7 @@ pub(super) fn render(report: &Report, traffic: &Traffic) -> String {
     verdict::findings(&mut html, &report.findings);
     tables::outputs(&mut html, report, traffic);
     tables::versions(&mut html, report, traffic);
+    tables::accounts(&mut html, accounts);
     tables::transitions(&mut html, &report.transitions);
     observed(&mut html, report);
     let _ = write!(
@@ -154,6 +159,8 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analyzer::Traffic;
+    use crate::diagnose::accounts::{Account, Accounts};
     use crate::report::{
         Baseline, Category, Cause, Finding, Kind, Observed, RowIs, RuledOut, Series, Transition,
         Window,
@@ -219,21 +226,30 @@ mod tests {
         }
     }
 
+    fn snapshot(text: &str) -> Snapshot {
+        let account = Account::new("reply", Ok(text.to_owned()));
+        Snapshot {
+            report: report(text),
+            traffic: Traffic::default(),
+            accounts: vec![Accounts {
+                model: text.to_owned(),
+                all: std::array::from_fn(|_| account.clone()),
+            }],
+        }
+    }
+
     #[test]
     fn whatever_came_from_the_wire_is_text() {
-        let html = render(
-            &report("<script>alert('1')</script>\"x"),
-            &Traffic::default(),
-        );
+        let html = render(&snapshot("<script>alert('1')</script>\"x"));
         assert_eq!(html.matches("<script>").count(), 1, "only the page's own");
         assert_eq!(html.matches("alert('1')").count(), 0);
-        assert!(html.matches("&lt;script&gt;alert(&#39;1&#39;)").count() >= 14);
+        assert!(html.matches("&lt;script&gt;alert(&#39;1&#39;)").count() >= 20);
         assert!(!html.contains("\"x"), "no quote is left open");
     }
 
     #[test]
     fn the_headline_says_the_worst() {
-        let html = render(&report("m"), &Traffic::default());
+        let html = render(&snapshot("m"));
         assert!(html.contains("1 output flat, 1 finding"));
         assert!(html.contains("outputs differ by noise only"));
     }

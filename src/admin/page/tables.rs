@@ -2,6 +2,7 @@
 
 use super::{badge, escape, moment, spark, words};
 use crate::analyzer::Traffic;
+use crate::diagnose::accounts::Accounts;
 use crate::report::{Report, State, Transition};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -108,6 +109,35 @@ pub(super) fn versions(html: &mut String, report: &Report, traffic: &Traffic) {
     }
     end(html);
     html.push_str("</section>");
+}
+
+/// What requests, replies, the server, the disk and models.config say of each model's version.
+pub(super) fn accounts(html: &mut String, accounts: &[Accounts]) {
+    if accounts.is_empty() {
+        return;
+    }
+    let columns = [
+        "Model",
+        "Requests ask for",
+        "Replies name",
+        "Server status",
+        "On disk",
+        "models.config",
+    ];
+    begin(html, "accounts", "Five accounts of the version", &columns);
+    for model in accounts {
+        let says = model.all.iter().map(|account| {
+            let says = escape(&account.says).replace('\n', "<br>");
+            match account.known {
+                true => says,
+                false => format!("<span class=\"facts\">{says}</span>"),
+            }
+        });
+        let cells = std::iter::once(escape(&model.model)).chain(says);
+        row(html, &columns.into_iter().zip(cells).collect::<Vec<_>>());
+    }
+    end(html);
+    html.push_str("<p class=\"facts\">Calls of the last minute. Where two accounts differ, another version answers than somebody believes.</p></section>");
 }
 
 /// The last changes of state, newest first.
