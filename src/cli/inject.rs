@@ -9,7 +9,7 @@ use std::process::ExitCode;
 /// Put the sidecar into every pod of a manifest, as the webhook does
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  kubectl get deployment digits -o yaml | flatline inject -f - | kubectl apply -f -\n\nReads streams of YAML documents or JSON values: Pods, Deployments, StatefulSets, DaemonSets,\nReplicaSets, Jobs, CronJobs and Lists of them. Everything else is printed byte for byte as it\nwas. The summary goes to stderr.\n\nExit code 0, or 1 when a document was left out because it is broken or denied."
+    after_help = "Example:\n  kubectl get deployment digits -o yaml | flatline inject -f - | kubectl apply -f -\n\nReads streams of YAML documents or JSON values: Pods, Deployments, StatefulSets, DaemonSets,\nReplicaSets, Jobs, CronJobs and Lists of them. Everything else is printed byte for byte as it\nwas. The summary goes to stderr.\n\nExit code 0, also where a pod is skipped for a reason; 1 when a document is broken, or a pod was not\ninjected because of a wrong annotation, whether its document is printed as it was\n(--on-bad-annotation admit) or left out (deny); 78 when the file cannot be read."
 )]
 pub(super) struct Args {
     /// The manifest; - reads stdin
@@ -55,7 +55,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Error> {
     }
     eprintln!("{name}: {}", totals(&rewritten.notes));
     Ok(
-        if rewritten.notes.iter().any(|note| note.done.is_left_out()) {
+        if rewritten.notes.iter().any(|note| note.done.is_finding()) {
             findings()
         } else {
             ExitCode::SUCCESS

@@ -62,6 +62,12 @@ impl Done {
     pub fn is_left_out(&self) -> bool {
         matches!(self, Done::Denied(_) | Done::Broken(_))
     }
+
+    /// Whether somebody has to mend the document: it asks for what cannot be done, printed or not.
+    #[must_use]
+    pub fn is_finding(&self) -> bool {
+        self.is_left_out() || matches!(self, Done::Refused(_))
+    }
 }
 
 impl fmt::Display for Note {
