@@ -1,13 +1,11 @@
 //! The doctor tells a healthy server from a flat one, and says what the five accounts say.
 
+use crate::exchanges::{floats, request};
 use flatline::app;
 use flatline::config::{Address, Capture, Config, Raw};
 use flatline::demo::server::{Fault, ModelServer};
 use flatline::doctor::{Examination, Questions, examine, text};
 use flatline::proto::tensorflow::serving::prediction_service_client::PredictionServiceClient;
-use flatline::proto::tensorflow::serving::{ModelSpec, PredictRequest};
-use flatline::proto::tensorflow::tensor_shape_proto::Dim;
-use flatline::proto::tensorflow::{DataType, TensorProto, TensorShapeProto};
 use flatline::truth::volume::Volume;
 use std::fs::{create_dir_all, write};
 use std::path::Path;
@@ -127,33 +125,8 @@ async fn a_server_that_is_away_is_said_to_be() {
     assert!(error.to_string().contains("127.0.0.1:1"), "{error}");
 }
 
-/// An image of the demonstration's model, all of it one number.
-fn image(value: f32) -> PredictRequest {
-    let dim = [1, 64].map(|size| Dim {
-        size,
-        name: String::new(),
-    });
-    let pixels = TensorProto {
-        dtype: DataType::DtFloat as i32,
-        tensor_shape: Some(TensorShapeProto {
-            dim: dim.into(),
-            unknown_rank: false,
-        }),
-        float_val: vec![value; 64],
-        ..TensorProto::default()
-    };
-    PredictRequest {
-        model_spec: Some(ModelSpec {
-            name: "digits".to_owned(),
-            ..ModelSpec::default()
-        }),
-        inputs: [("pixels".to_owned(), pixels)].into(),
-        output_filter: Vec::new(),
-    }
-}
-
 /// What `flatline serve --capture` writes of one call.
-async fn capture(dir: &Path, upstream: Address, request: PredictRequest) {
+async fn capture(dir: &Path, upstream: Address) {
     let mut config = Config::check(&Raw::default()).expect("defaults are right");
     config.listen = Address::Tcp("127.0.0.1".to_owned(), 0);
     config.admin = Address::Tcp("127.0.0.1".to_owned(), 0);
@@ -168,7 +141,11 @@ async fn capture(dir: &Path, upstream: Address, request: PredictRequest) {
     let client = PredictionServiceClient::connect(address).await;
     client
         .expect("it listens")
-        .predict(request)
+        .predict(request(
+            "digits",
+            "pixels",
+            floats(&[1, 64], vec![0.25; 64]),
+        ))
         .await
         .expect("a reply");
     assert!(running.shutdown().await);
@@ -187,7 +164,7 @@ async fn doctor(upstream: Address, arguments: &[&str]) -> Output {
 async fn a_recorded_request_is_sent_twice_and_judged() {
     let server = ModelServer::spawn().await.expect("a server");
     let dir = tempfile::tempdir().expect("a folder");
-    capture(dir.path(), server.address(), image(0.25)).await;
+    capture(dir.path(), server.address()).await;
     let file = dir.path().join("exchanges-00000000.tfrecord");
     let file = file.to_str().expect("utf-8");
     let json = |output: &Output| -> serde_json::Value {

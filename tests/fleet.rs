@@ -9,7 +9,7 @@ use flatline::telemetry::series_metrics;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::metrics::exchange;
+use crate::exchanges::exchange;
 
 const REPLICAS: u64 = 1000;
 /// Seconds until a flat version is rolled out, and until the end.

@@ -4,6 +4,7 @@ mod actions;
 mod admin;
 mod demo;
 mod doctor;
+mod exchanges;
 mod explain;
 mod fleet;
 mod fuzz;

@@ -211,10 +211,15 @@ async fn with_report(path: &str, state: &State) -> Response<Full<Bytes>> {
         )
     };
     if path == "/" {
-        let Some(snapshot) = soon(state.observer.scrape()).await else {
+        // Together, so that both take no longer than one.
+        let both = tokio::join!(
+            soon(state.observer.scrape()),
+            soon(state.observer.accounts())
+        );
+        let (Some(snapshot), accounts) = both else {
             return behind();
         };
-        let page = page::render(&snapshot);
+        let page = page::render(&snapshot, &accounts.unwrap_or_default());
         let mut response = body("text/html; charset=utf-8", page);
         if let Ok(policy) = HeaderValue::from_str(&page::POLICY) {
             response

@@ -5,7 +5,7 @@ use super::facts::{distinct, split};
 use super::history::{CallFact, RowFact};
 use super::seen::{Seen, Shape, is_narrow, is_unread};
 use super::series::Series;
-use crate::diagnose::facts::{Facts, LeftOut, Signature, Split, Unread};
+use crate::diagnose::facts::{EncodedAlike, Facts, LeftOut, Signature, Split};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The onset is an estimate: rows this near to it may belong to either side.
@@ -35,11 +35,11 @@ pub(super) fn compare(
         let rows = calls.filter_map(|call| by_call.get(&call.call));
         rows.flatten().copied().collect()
     };
-    facts.unread = unread(calls, &has_unread, &rows_of(&has_unread));
-    facts.unread.rows_before = before.rows(&|shape| !shape.unread.is_empty());
-    let narrow = |call: &CallFact| is_narrow(&call.inputs);
-    facts.narrow = unread(calls, &narrow, &rows_of(&narrow));
-    facts.narrow.rows_before = before.rows(&|shape| shape.narrow);
+    let alike = |keep: &dyn Fn(&CallFact) -> bool, shape: &dyn Fn(&Shape) -> bool| {
+        alike(calls, keep, &rows_of(keep), before.rows(shape))
+    };
+    facts.unread = alike(&has_unread, &|shape| !shape.unread.is_empty());
+    facts.narrow = alike(&|call| is_narrow(&call.inputs), &|shape| shape.narrow);
     facts.wide_before = before.rows(&|shape| !shape.narrow && shape.unread.is_empty());
     let mut wanted: BTreeSet<String> = before
         .shapes()
@@ -98,14 +98,19 @@ fn has_unread(call: &CallFact) -> bool {
     call.inputs.iter().any(is_unread)
 }
 
-fn unread(calls: &[&CallFact], keep: &dyn Fn(&CallFact) -> bool, rows: &[&RowFact]) -> Unread {
-    Unread {
+fn alike(
+    calls: &[&CallFact],
+    keep: &dyn Fn(&CallFact) -> bool,
+    rows: &[&RowFact],
+    rows_before: u64,
+) -> EncodedAlike {
+    EncodedAlike {
         calls: calls.iter().filter(|call| keep(call)).count() as u64,
         rows: rows.len() as u64,
         distinct_raw: distinct(rows, |row| row.raw),
         distinct_effective: distinct(rows, |row| row.effective),
         distinct_outputs: distinct(rows, |row| row.output),
-        rows_before: 0,
+        rows_before,
     }
 }
 

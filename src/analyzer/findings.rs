@@ -61,8 +61,15 @@ impl Analyzer {
         let known = self.truths.keys().map(String::as_str);
         let mut models: BTreeMap<&str, Answered> =
             known.map(|model| (model, Answered::default())).collect();
+        let mut before: Option<&SeriesKey> = None;
         for (key, series) in self.used() {
-            note(models.entry(&key.model).or_default(), key, series);
+            // Outputs of one signature, which stand side by side, are of the same calls.
+            let again = before.is_some_and(|before| {
+                (&before.model, before.version, &before.signature)
+                    == (&key.model, key.version, &key.signature)
+            });
+            before = Some(key);
+            note(models.entry(&key.model).or_default(), key, series, again);
         }
         let truth = |model: &str| self.truths.get(model).unwrap_or(&UNKNOWN);
         let models = models.into_iter();
@@ -168,8 +175,8 @@ fn repeats(series: &Series, since: i64) -> (u64, u64) {
     (repeats, changed)
 }
 
-/// What clients asked of a model, and which versions answered.
-fn note(answered: &mut Answered, key: &SeriesKey, series: &Series) {
+/// What clients asked of a model, and which versions answered; `again` for calls that were counted.
+fn note(answered: &mut Answered, key: &SeriesKey, series: &Series, again: bool) {
     let since = series.last_nanos.saturating_sub(UNUSED_NANOS);
     let version = answered.versions.entry(key.version).or_default();
     version.first_nanos = match version.first_nanos {
@@ -177,6 +184,9 @@ fn note(answered: &mut Answered, key: &SeriesKey, series: &Series) {
         first => first.min(series.first_nanos),
     };
     version.last_nanos = version.last_nanos.max(series.last_nanos);
+    if again {
+        return;
+    }
     for call in series.history.calls.iter().filter(|c| c.at_nanos >= since) {
         facts::count_asked(&mut version.asked, call);
     }

@@ -244,3 +244,26 @@ fn the_least_recently_used_series_leaves() {
         .collect();
     assert_eq!(names, ["m3", "m4"]);
 }
+
+#[test]
+fn a_call_with_two_outputs_is_one_call_in_the_accounts() {
+    let mut analyzer = analyzer();
+    for n in 0..30 {
+        let one = exchange(n, healthy);
+        let mut reply = PredictResponse::decode(one.response.clone()).unwrap();
+        let scores = reply.outputs["scores"].clone();
+        reply.outputs.insert("logits".to_owned(), scores);
+        analyzer.observe(&Exchange {
+            response: reply.encode_to_vec().into(),
+            ..one
+        });
+    }
+    assert_eq!(analyzer.series_count(), 2);
+    let accounts = analyzer.accounts();
+    let says = accounts[0].all.iter().map(|account| account.says.as_str());
+    let says: Vec<&str> = says.take(2).collect();
+    assert_eq!(
+        says,
+        ["the newest version, 30 calls", "version 3, 30 calls"]
+    );
+}

@@ -40,7 +40,7 @@ impl Accounts {
     /// From the newest calls and what is known from outside of them.
     #[must_use]
     pub fn of(model: &str, answered: &Answered, truth: &ModelTruth) -> Self {
-        let quiet = "no call in the last minute";
+        let quiet = "no call was seen";
         Accounts {
             model: model.to_owned(),
             all: [

@@ -48,9 +48,9 @@ pub struct Facts {
     /// Inputs left out of some calls though the signature lists them, or earlier calls had them.
     pub left_out: BTreeMap<String, LeftOut>,
     /// Calls with values that TensorFlow does not read, or with none at all.
-    pub unread: Unread,
+    pub unread: EncodedAlike,
     /// Calls in which one value stands for every element of an input, and no other input holds more.
-    pub narrow: Unread,
+    pub narrow: EncodedAlike,
     /// Rows before the trouble began whose inputs held values of their own.
     pub wide_before: u64,
     /// How the signature differs from that of the version before, in words.
@@ -173,7 +173,7 @@ pub struct LeftOut {
 
 /// Rows of calls that are encoded alike, as those with values that TensorFlow does not read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Unread {
+pub struct EncodedAlike {
     /// Calls.
     pub calls: u64,
     /// Rows.
@@ -188,7 +188,7 @@ pub struct Unread {
     pub rows_before: u64,
 }
 
-impl Unread {
+impl EncodedAlike {
     /// Many inputs as sent are few as decoded.
     #[must_use]
     pub fn collapses(&self) -> bool {

@@ -11,8 +11,7 @@ use self::payload::exchange;
 use self::thin::Thinning;
 use self::waiting::{ENOUGH, Waiting, next, size};
 use crate::analyzer::{Analyzer, Chosen, Options, SeriesKey, Traffic};
-use crate::diagnose::accounts::Accounts;
-use crate::diagnose::facts::ModelTruth;
+use crate::diagnose::{accounts::Accounts, facts::ModelTruth};
 use crate::fingerprint::{Key, ticket};
 use crate::proto::flatline::v1::Exchange;
 use crate::report::Report;
@@ -60,14 +59,13 @@ pub struct Snapshot {
     pub report: Report,
     /// What was counted, in the order of the report's series.
     pub traffic: Traffic,
-    /// What is said of each model's version.
-    pub accounts: Vec<Accounts>,
 }
 
 enum Message {
     Call(Box<Record>),
     Report(oneshot::Sender<Report>),
     Scrape(oneshot::Sender<Arc<Snapshot>>),
+    Accounts(oneshot::Sender<Vec<Accounts>>),
     Reset(Chosen, oneshot::Sender<Vec<SeriesKey>>),
     Learn(String, Box<ModelTruth>),
     Announce(tokio::sync::mpsc::Sender<Appeared>),
@@ -151,6 +149,13 @@ impl Observer {
             *last = Some(fresh);
         }
         last.clone()
+    }
+
+    /// What is said of each model's version; `None` as for a report.
+    pub async fn accounts(&self) -> Option<Vec<Accounts>> {
+        let (answer, accounts) = oneshot::channel();
+        self.queue.try_send(Message::Accounts(answer)).ok()?;
+        accounts.await.ok()
     }
 
     /// Forgets all that was learned of the chosen series, and says which they were; `None` once
@@ -263,6 +268,9 @@ impl Worker {
             Message::Scrape(answer) => {
                 let _ = answer.send(self.snapshot());
             }
+            Message::Accounts(answer) => {
+                let _ = answer.send(self.analyzer.accounts());
+            }
             Message::Announce(to) => self.appeared = Some(to),
             Message::Learn(model, truth) => {
                 self.kept(|keep| keep.learned(&model, &truth));
@@ -339,11 +347,7 @@ impl Worker {
         // Before the report, so that both have the same series.
         let traffic = self.analyzer.traffic(now);
         let report = self.report(now);
-        let snapshot = Arc::new(Snapshot {
-            report,
-            traffic,
-            accounts: self.analyzer.accounts(),
-        });
+        let snapshot = Arc::new(Snapshot { report, traffic });
         self.scraped = Some(Scraped {
             at: Instant::now(),
             cost: began.elapsed(),

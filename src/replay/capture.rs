@@ -114,7 +114,11 @@ impl CaptureWriter {
 
     fn write_truth(&mut self, model: &str, truth: &ModelTruth) -> io::Result<u64> {
         // A new file says all of it, so that no file needs another.
-        self.make_room(self.truths.record(model, truth).encoded_len())?;
+        let bytes = self.truths.record(model, truth).encoded_len();
+        if bytes as u64 > self.limits.bytes {
+            return Ok(0);
+        }
+        self.make_room(bytes)?;
         let bytes = self.write(&self.truths.record(model, truth))?;
         self.truths.wrote(model, truth);
         Ok(bytes)
@@ -198,6 +202,7 @@ fn files(dir: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnose::facts::ConfigEntry;
     use crate::replay::Records;
 
     fn exchange(n: u64, size: usize) -> Exchange {
@@ -222,14 +227,15 @@ mod tests {
         found
     }
 
+    const LIMITS: Limits = Limits {
+        bytes: 80_000,
+        age: Duration::from_secs(3600),
+    };
+
     #[test]
     fn keeps_the_newest_within_the_bound() {
         let dir = tempfile::tempdir().unwrap();
-        let limits = Limits {
-            bytes: 80_000,
-            age: Duration::from_secs(3600),
-        };
-        let mut writer = CaptureWriter::open(dir.path(), limits).unwrap();
+        let mut writer = CaptureWriter::open(dir.path(), LIMITS).unwrap();
         for n in 0..200 {
             assert!(writer.keep(&exchange(n, 1000)) > 1000);
             let total: u64 = files(dir.path())
@@ -237,7 +243,7 @@ mod tests {
                 .iter()
                 .map(|(_, p)| fs::metadata(p).unwrap().len())
                 .sum();
-            assert!(total <= limits.bytes, "{total}");
+            assert!(total <= LIMITS.bytes, "{total}");
         }
         let kept = numbers(dir.path());
         assert_eq!(*kept.last().unwrap(), 199);
@@ -250,11 +256,7 @@ mod tests {
     #[test]
     fn every_file_says_what_is_known_by_itself() {
         let dir = tempfile::tempdir().unwrap();
-        let limits = Limits {
-            bytes: 80_000,
-            age: Duration::from_secs(3600),
-        };
-        let mut writer = CaptureWriter::open(dir.path(), limits).unwrap();
+        let mut writer = CaptureWriter::open(dir.path(), LIMITS).unwrap();
         for n in 0..60 {
             let truth = ModelTruth {
                 status: Some(Vec::new()),
@@ -264,6 +266,14 @@ mod tests {
             assert!(writer.learned("m", &truth) > 0);
             assert!(writer.keep(&exchange(n as u64, 1000)) > 0);
         }
+        let huge = ModelTruth {
+            config: Some(ConfigEntry {
+                base_path: "x".repeat(LIMITS.bytes as usize),
+                ..ConfigEntry::default()
+            }),
+            ..ModelTruth::default()
+        };
+        assert_eq!(writer.learned("m", &huge), 0, "larger than all files");
         for (_, path) in files(dir.path()).unwrap() {
             let mut truths = Truths::default();
             for record in Records::new(File::open(path).unwrap()) {

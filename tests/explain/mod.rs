@@ -2,6 +2,7 @@
 //! `FLATLINE_UPDATE_GOLDEN=1` the files are written instead.
 
 mod cases;
+mod findings;
 
 use flatline::diagnose::facts::Facts;
 use flatline::diagnose::judge;
@@ -97,7 +98,7 @@ fn every_cause_is_explained_as_its_golden_file_says() {
 
 #[test]
 fn every_finding_is_explained_as_its_golden_file_says() {
-    for (rule, found) in cases::findings() {
+    for (rule, found) in findings::findings() {
         let rules: Vec<&str> = found.iter().map(|f| f.rule.as_str()).collect();
         assert_eq!(rules, [rule]);
         compare(&format!("finding-{rule}"), &report(vec![], found));

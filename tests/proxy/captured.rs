@@ -167,14 +167,18 @@ async fn concurrent_replies_reach_the_same_verdicts_from_a_capture() {
     for client in clients {
         client.await.expect("all calls answered");
     }
-    let live = loop {
-        // The server's word comes beside the calls, when its version first answered.
-        let live = running.report().await.expect("a report");
-        if live.findings.len() == 2 {
-            break live;
+    let heard = async {
+        loop {
+            // The server's word comes beside the calls, when its version first answered.
+            let live = running.report().await.expect("a report");
+            if live.findings.len() == 2 {
+                return live;
+            }
+            tokio::task::yield_now().await;
         }
-        tokio::task::yield_now().await;
     };
+    let heard = tokio::time::timeout(Duration::from_secs(60), heard).await;
+    let live = heard.expect("two findings");
     assert_eq!(live.observed.calls, CONNECTIONS * CALLS);
     let mut offline = Analyzer::new(
         Options {

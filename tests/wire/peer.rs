@@ -1,6 +1,9 @@
 //! One end of an HTTP/2 connection that does just what it is told, right or wrong. Its framing and
 //! its header blocks share no code with what is tested.
 
+mod reading;
+
+pub(super) use super::frames::*;
 use bytes::{BufMut, Bytes, BytesMut};
 use loona_hpack::{Decoder, Encoder};
 use std::collections::{HashMap, VecDeque};
@@ -8,97 +11,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-pub(super) const DATA: u8 = 0;
-pub(super) const HEADERS: u8 = 1;
-pub(super) const PRIORITY: u8 = 2;
-pub(super) const RST_STREAM: u8 = 3;
-pub(super) const SETTINGS: u8 = 4;
-pub(super) const PING: u8 = 6;
-pub(super) const GOAWAY: u8 = 7;
-pub(super) const WINDOW_UPDATE: u8 = 8;
-pub(super) const CONTINUATION: u8 = 9;
-
-pub(super) const END_STREAM: u8 = 1;
-pub(super) const ACK: u8 = 1;
-pub(super) const END_HEADERS: u8 = 4;
-pub(super) const PADDED: u8 = 8;
-
-pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// Name and value, as they stood in the block.
-pub(super) type Fields = Vec<(Vec<u8>, Vec<u8>)>;
-
-pub(super) fn fields(list: &[(&str, &str)]) -> Fields {
-    list.iter()
-        .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
-        .collect()
-}
-
-/// The headers of a gRPC call, with `extra` behind.
-pub(super) fn request(path: &str, extra: &[(&str, &str)]) -> Fields {
-    let mut list = vec![
-        (":method", "POST"),
-        (":scheme", "http"),
-        (":path", path),
-        (":authority", "models.example:8500"),
-        ("content-type", "application/grpc"),
-        ("te", "trailers"),
-    ];
-    list.extend_from_slice(extra);
-    fields(&list)
-}
-
 /// Both directions of a connection.
 pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for T {}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Frame {
-    pub(super) kind: u8,
-    pub(super) flags: u8,
-    pub(super) stream: u32,
-    pub(super) payload: Bytes,
-}
-
-pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Bytes {
-    let mut bytes = BytesMut::with_capacity(9 + payload.len());
-    bytes.put_uint(payload.len() as u64, 3);
-    bytes.put_u8(kind);
-    bytes.put_u8(flags);
-    bytes.put_u32(stream);
-    bytes.put_slice(payload);
-    bytes.freeze()
-}
-
-/// What happened on one stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Event {
-    Headers(Fields, bool),
-    Data(Bytes, bool),
-    Reset(u32),
-    /// The connection ended.
-    Lost,
-}
-
-/// A whole stream, as it was received.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Reply {
-    pub(super) head: Fields,
-    pub(super) body: Vec<u8>,
-    pub(super) trailers: Option<Fields>,
-    /// END_STREAM stood on the first block of headers.
-    pub(super) only: bool,
-    pub(super) reset: Option<u32>,
-    pub(super) lost: bool,
-}
-
-impl Reply {
-    pub(super) fn status(&self) -> Option<String> {
-        let list = self.trailers.as_ref().unwrap_or(&self.head);
-        let found = list.iter().find(|(name, _)| name == b"grpc-status")?;
-        Some(String::from_utf8_lossy(&found.1).into_owned())
-    }
-}
 
 pub(super) struct Peer {
     out: mpsc::Sender<Bytes>,
@@ -417,111 +332,5 @@ impl Peer {
         };
         self.take(frame).await;
         true
-    }
-
-    async fn take(&mut self, frame: Frame) {
-        let Frame {
-            kind,
-            flags,
-            stream,
-            payload,
-        } = frame;
-        match kind {
-            DATA => {
-                if self.refill && !payload.is_empty() {
-                    self.give(0, payload.len() as u32).await;
-                    if flags & END_STREAM == 0 {
-                        self.give(stream, payload.len() as u32).await;
-                    }
-                }
-                let data = if flags & PADDED == 0 {
-                    payload
-                } else {
-                    payload.slice(1..payload.len() - usize::from(payload[0]))
-                };
-                self.push(stream, Event::Data(data, flags & END_STREAM != 0));
-            }
-            HEADERS | CONTINUATION => {
-                let (_, first, block) = self
-                    .block
-                    .get_or_insert_with(|| (stream, flags, BytesMut::new()));
-                block.extend_from_slice(&payload);
-                if flags & END_HEADERS != 0 {
-                    let end = *first & END_STREAM != 0;
-                    let list = self
-                        .decoder
-                        .decode(block)
-                        .expect("a block that can be read");
-                    self.block = None;
-                    if !self.events.contains_key(&stream) && stream % 2 == self.first_opened {
-                        self.opened.push_back(stream);
-                    }
-                    self.push(stream, Event::Headers(list, end));
-                }
-            }
-            RST_STREAM => {
-                let code = u32::from_be_bytes(payload[..4].try_into().expect("a code"));
-                self.push(stream, Event::Reset(code));
-            }
-            SETTINGS if flags & ACK == 0 => {
-                for entry in payload.chunks_exact(6) {
-                    let id = u16::from_be_bytes([entry[0], entry[1]]);
-                    let value = u32::from_be_bytes(entry[2..].try_into().expect("a value"));
-                    if id == 4 {
-                        for room in self.stream_room.values_mut() {
-                            *room += i64::from(value) - self.initial_room;
-                        }
-                        self.initial_room = i64::from(value);
-                    }
-                    self.settings.insert(id, value);
-                }
-                self.send(SETTINGS, ACK, 0, &[]).await;
-            }
-            PING if flags & ACK == 0 => {
-                self.send(PING, ACK, 0, &payload).await;
-            }
-            PING => self.pongs += 1,
-            GOAWAY => {
-                let word =
-                    |at: usize| u32::from_be_bytes(payload[at..at + 4].try_into().expect("a word"));
-                self.goaway = Some((word(0), word(4)));
-            }
-            WINDOW_UPDATE => {
-                let more = u32::from_be_bytes(payload[..4].try_into().expect("a size"));
-                if stream == 0 {
-                    self.room += i64::from(more);
-                } else {
-                    *self.stream_room.entry(stream).or_insert(self.initial_room) += i64::from(more);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn push(&mut self, stream: u32, event: Event) {
-        self.events.entry(stream).or_default().push_back(event);
-    }
-}
-
-async fn receive(mut read: impl AsyncRead + Unpin, arrived: mpsc::UnboundedSender<Frame>) {
-    loop {
-        let mut head = [0; 9];
-        if read.read_exact(&mut head).await.is_err() {
-            return;
-        }
-        let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
-        let mut payload = vec![0; length];
-        if read.read_exact(&mut payload).await.is_err() {
-            return;
-        }
-        let frame = Frame {
-            kind: head[3],
-            flags: head[4],
-            stream: u32::from_be_bytes([head[5], head[6], head[7], head[8]]) & 0x7fff_ffff,
-            payload: payload.into(),
-        };
-        if arrived.send(frame).is_err() {
-            return;
-        }
     }
 }

@@ -4,6 +4,7 @@ mod spark;
 mod tables;
 mod verdict;
 
+use crate::diagnose::accounts::Accounts;
 use crate::observe::Snapshot;
 use crate::report::{Report, State};
 use base64::Engine;
@@ -27,12 +28,8 @@ const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// The page for one moment. Everything that came from the wire is escaped.
-pub(super) fn render(snapshot: &Snapshot) -> String {
-    let Snapshot {
-        report,
-        traffic,
-        accounts,
-    } = snapshot;
+pub(super) fn render(snapshot: &Snapshot, accounts: &[Accounts]) -> String {
+    let Snapshot { report, traffic } = snapshot;
     let mut html = String::with_capacity(16 << 10);
     let (headline, state) = headline(report);
     let word = words(state);
@@ -160,7 +157,7 @@ fn escape(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::analyzer::Traffic;
-    use crate::diagnose::accounts::{Account, Accounts};
+    use crate::diagnose::accounts::Account;
     use crate::report::{
         Baseline, Category, Cause, Finding, Kind, Observed, RowIs, RuledOut, Series, Transition,
         Window,
@@ -226,21 +223,22 @@ mod tests {
         }
     }
 
-    fn snapshot(text: &str) -> Snapshot {
-        let account = Account::new("reply", Ok(text.to_owned()));
-        Snapshot {
+    fn page(text: &str) -> String {
+        let snapshot = Snapshot {
             report: report(text),
             traffic: Traffic::default(),
-            accounts: vec![Accounts {
-                model: text.to_owned(),
-                all: std::array::from_fn(|_| account.clone()),
-            }],
-        }
+        };
+        let account = Account::new("reply", Ok(text.to_owned()));
+        let accounts = Accounts {
+            model: text.to_owned(),
+            all: std::array::from_fn(|_| account.clone()),
+        };
+        render(&snapshot, &[accounts])
     }
 
     #[test]
     fn whatever_came_from_the_wire_is_text() {
-        let html = render(&snapshot("<script>alert('1')</script>\"x"));
+        let html = page("<script>alert('1')</script>\"x");
         assert_eq!(html.matches("<script>").count(), 1, "only the page's own");
         assert_eq!(html.matches("alert('1')").count(), 0);
         assert!(html.matches("&lt;script&gt;alert(&#39;1&#39;)").count() >= 20);
@@ -249,7 +247,7 @@ mod tests {
 
     #[test]
     fn the_headline_says_the_worst() {
-        let html = render(&snapshot("m"));
+        let html = page("m");
         assert!(html.contains("1 output flat, 1 finding"));
         assert!(html.contains("outputs differ by noise only"));
     }

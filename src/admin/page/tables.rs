@@ -137,7 +137,7 @@ pub(super) fn accounts(html: &mut String, accounts: &[Accounts]) {
         row(html, &columns.into_iter().zip(cells).collect::<Vec<_>>());
     }
     end(html);
-    html.push_str("<p class=\"facts\">Calls of the last minute. Where two accounts differ, another version answers than somebody believes.</p></section>");
+    html.push_str("<p class=\"facts\">Counted are the newest calls of each signature, at most 256 and a minute old. Where two accounts differ, another version answers than somebody believes.</p></section>");
 }
 
 /// The last changes of state, newest first.

@@ -1,7 +1,7 @@
 //! One case a rule that it should name first, and the look-alikes it must leave alone.
 
 use crate::diagnose::facts::{
-    ConfigEntry, Disk, Encoding, Facts, Latency, Previous, Split, Unread, VersionStatus,
+    ConfigEntry, Disk, EncodedAlike, Encoding, Facts, Latency, Previous, Split, VersionStatus,
 };
 use crate::diagnose::{Judgement, judge};
 use crate::report::Kind;
@@ -85,7 +85,7 @@ fn d1_one_buffer_again_and_again() {
 fn d2_values_in_the_wrong_field() {
     let mut facts = Facts {
         distinct_effective: 1,
-        unread: Unread {
+        unread: EncodedAlike {
             calls: 100,
             rows: 200,
             distinct_raw: 200,

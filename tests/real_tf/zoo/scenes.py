@@ -139,14 +139,20 @@ def overwritten(stage):
     return stage.until_finding(stage.right)
 
 
+def hollow(rows):
+    """An input that declares its elements and holds none."""
+    proto = tf.make_tensor_proto(np.zeros((rows, models.WIDTH), np.float32))
+    proto.ClearField("tensor_content")
+    proto.ClearField("float_val")
+    return proto
+
+
 @scene("wrong-field", "client puts float values into double_val", "D2")
 def wrong_field(stage):
     stage.healthy(LEARNED)
 
     def make(rows):
-        proto = tf.make_tensor_proto(np.zeros((rows, models.WIDTH), np.float32))
-        proto.ClearField("float_val")
-        proto.ClearField("tensor_content")
+        proto = hollow(rows)
         proto.double_val.extend(fresh("digits", stage.rng, rows).ravel().tolist())
         return {"inputs": proto}
 
@@ -159,9 +165,7 @@ def one_value(stage):
     stage.healthy(LEARNED)
 
     def make(rows):
-        proto = tf.make_tensor_proto(np.zeros((rows, models.WIDTH), np.float32))
-        proto.ClearField("tensor_content")
-        del proto.float_val[:]
+        proto = hollow(rows)
         proto.double_val.extend(fresh("digits", stage.rng, rows).ravel().tolist())
         proto.float_val.append(1.0)
         return {"inputs": proto}
@@ -175,9 +179,7 @@ def one_value_alone(stage):
     stage.healthy(LEARNED)
 
     def make(rows):
-        proto = tf.make_tensor_proto(np.zeros((rows, models.WIDTH), np.float32))
-        proto.ClearField("tensor_content")
-        del proto.float_val[:]
+        proto = hollow(rows)
         proto.float_val.append(stage.rng.random())
         return {"inputs": proto}
 

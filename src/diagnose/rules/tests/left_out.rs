@@ -1,7 +1,7 @@
 //! Inputs that are left out, or hold nothing.
 
 use super::{FLAT, VARIED, collapsed, first, rules_out};
-use crate::diagnose::facts::{Facts, LeftOut, Signature, Split, Unread};
+use crate::diagnose::facts::{EncodedAlike, Facts, LeftOut, Signature, Split};
 use crate::diagnose::judge;
 use crate::report::Kind;
 
@@ -42,7 +42,7 @@ fn requests_are_alike_because_something_is_missing() {
     };
     assert_eq!(first(&alike), ("D3".to_owned(), true));
     let empty = Facts {
-        unread: Unread {
+        unread: EncodedAlike {
             calls: 100,
             rows: 200,
             distinct_raw: 1,
