@@ -49,11 +49,11 @@ async fn another_certificate_drops_no_call() {
     served.running.shutdown().await;
 }
 
-/// A thousand reviews a second, for `FLATLINE_REVIEW_SECONDS`, 1 unless set.
+/// A thousand reviews a second, for `FLATLINE_REVIEW_SECONDS`, 10 unless set.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_reviews_a_second_without_an_error() {
     let seconds = std::env::var("FLATLINE_REVIEW_SECONDS").ok();
-    let seconds: u64 = seconds.and_then(|s| s.parse().ok()).unwrap_or(1);
+    let seconds: u64 = seconds.and_then(|s| s.parse().ok()).unwrap_or(10);
     let served = serve(Settings::default()).await;
     let bodies: Vec<String> = names()
         .iter()
