@@ -99,7 +99,17 @@ impl<'a> Iterator for Fields<'a> {
 
 /// Reads one varint of at most ten bytes off the front; bits beyond 64 are dropped, as the
 /// reference parser does.
+#[inline]
 pub fn varint(rest: &mut &[u8]) -> Option<u64> {
+    // Nearly every tag and most lengths are one byte.
+    if let [byte @ 0..0x80, after @ ..] = *rest {
+        *rest = after;
+        return Some(u64::from(*byte));
+    }
+    long_varint(rest)
+}
+
+fn long_varint(rest: &mut &[u8]) -> Option<u64> {
     let mut number = 0_u64;
     for (i, byte) in rest.iter().take(10).enumerate() {
         number |= u64::from(byte & 0x7f)

@@ -12,6 +12,9 @@ use crate::codec::tensor::{Effective, Given, Row};
 /// fastest; its hash stands for it.
 const LONG: usize = 2 << 10;
 
+/// What most rows take, so that the buffer need not grow step by step for each call.
+const GATHERED: usize = 512;
+
 /// Feeds rows to the hash, reusing its buffer.
 pub(super) struct RowHasher<'k> {
     key: &'k Key,
@@ -22,7 +25,7 @@ impl<'k> RowHasher<'k> {
     pub(super) fn new(key: &'k Key) -> Self {
         RowHasher {
             key,
-            gathered: Vec::new(),
+            gathered: Vec::with_capacity(GATHERED),
         }
     }
 

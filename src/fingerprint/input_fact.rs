@@ -1,7 +1,8 @@
 //! How one input of a call was sent, and what its values look like: facts, no payload.
 
+use super::sketch::for_each_number;
 use crate::codec::dtype::Class;
-use crate::codec::tensor::{Effective, Elements};
+use crate::codec::tensor::{Effective, Elements, Given, Row};
 use crate::codec::wire::Fields;
 
 /// Elements of an input that are looked at for its range.
@@ -79,19 +80,23 @@ fn range(tensor: &Effective<'_>) -> Option<Range> {
         return None;
     };
     let size = tensor.dtype.size.max(1);
-    let step = (bytes.len() / size).div_ceil(LOOKED_AT).max(1);
-    let values = bytes
-        .chunks_exact(size)
-        .step_by(step)
-        .map(|element| tensor.dtype.value(element) as f32)
-        .filter(|value| value.is_finite());
+    let given = bytes.len() / size;
+    let step = given.div_ceil(LOOKED_AT).max(1);
+    let row = Row {
+        given: Given::Fixed(bytes),
+        count: given as u64,
+        last: &[],
+    };
     let (mut low, mut high, mut sum, mut count) = (f32::INFINITY, f32::NEG_INFINITY, 0.0, 0_u32);
-    for value in values {
-        low = low.min(value);
-        high = high.max(value);
-        sum += value.abs();
-        count += 1;
-    }
+    for_each_number(&row, tensor.dtype, step as u64, |value| {
+        let value = value as f32;
+        if value.is_finite() {
+            low = low.min(value);
+            high = high.max(value);
+            sum += value.abs();
+            count += 1;
+        }
+    });
     (count > 0).then(|| Range {
         low,
         high,
