@@ -17,6 +17,8 @@ pub enum Skip {
     AlreadyInjected,
     /// No port is left to listen on.
     PortClash,
+    /// A volume or container of the pod's own has a name that the sidecar needs.
+    NameTaken,
     /// The model server takes calls on a Unix socket only.
     UnixOnly,
     /// The port is declared for UDP or SCTP.
@@ -39,13 +41,14 @@ pub enum Skip {
 
 impl Skip {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Skip; 15] = [
+    pub const ALL: [Skip; 16] = [
         Skip::OptedOut,
         Skip::HostNetwork,
         Skip::NoModelServer,
         Skip::SeveralModelServers,
         Skip::AlreadyInjected,
         Skip::PortClash,
+        Skip::NameTaken,
         Skip::UnixOnly,
         Skip::NotTcp,
         Skip::TlsInServer,
@@ -67,6 +70,7 @@ impl Skip {
             Skip::SeveralModelServers => "several_model_servers",
             Skip::AlreadyInjected => "already_injected",
             Skip::PortClash => "port_clash",
+            Skip::NameTaken => "name_taken",
             Skip::UnixOnly => "unix_only",
             Skip::NotTcp => "not_tcp",
             Skip::TlsInServer => "tls_in_server",
@@ -89,6 +93,7 @@ impl fmt::Display for Skip {
             Skip::SeveralModelServers => "several model servers",
             Skip::AlreadyInjected => "already injected",
             Skip::PortClash => "port clash",
+            Skip::NameTaken => "a name is taken",
             Skip::UnixOnly => "serves on a Unix socket only",
             Skip::NotTcp => "serves no TCP port",
             Skip::TlsInServer => "TLS ends inside the model server",

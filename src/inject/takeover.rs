@@ -68,6 +68,26 @@ fn exclude(pod: &Pod<'_>, settings: &Settings) -> Result<(), Refusal> {
     if os.is_some_and(|name| name == "windows") {
         return skip(Skip::Windows, "spec.os.name is windows");
     }
+    let volumes = pod
+        .list("volumes")
+        .iter()
+        .filter_map(|v| v.get("name")?.as_str());
+    if let Some(name) = volumes
+        .into_iter()
+        .find(|name| sidecar::VOLUMES.contains(name))
+    {
+        return skip(
+            Skip::NameTaken,
+            &format!("volume `{name}` is the pod's own"),
+        );
+    }
+    if pod
+        .containers()
+        .any(|container| container.name() == redirect::NAME)
+    {
+        let detail = format!("container `{}` is the pod's own", redirect::NAME);
+        return skip(Skip::NameTaken, &detail);
+    }
     let policy = pod.spec.get("restartPolicy").and_then(Value::as_str);
     if settings.legacy_sidecar && policy.is_some_and(|policy| policy != "Always") {
         return skip(

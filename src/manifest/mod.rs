@@ -96,7 +96,15 @@ pub fn rewrite(stream: &str, settings: &Settings) -> Rewritten {
             None => one(document.text, document.line, settings, &mut notes),
         };
         match text {
-            Ok(Some(text)) => rewritten.text.push_str(&text),
+            Ok(Some(text)) => {
+                // The end of a JSON value's line goes with what is left out behind it. Only
+                // another value may stand on the same line.
+                let values = text.starts_with(|c: char| c == '{' || c.is_whitespace());
+                if !values && !rewritten.text.is_empty() && !rewritten.text.ends_with('\n') {
+                    rewritten.text.push('\n');
+                }
+                rewritten.text.push_str(&text);
+            }
             Ok(None) => leave_out(document.text, &mut rewritten.text),
             Err((line, why)) => {
                 leave_out(document.text, &mut rewritten.text);

@@ -100,6 +100,11 @@ fn what_a_document_left_out_stood_between_stays_apart() {
     let before = stream(&[BROKEN, "...\n", "kind: Service\n"]);
     let after = rewrite(&before, &Settings::default());
     assert_eq!(after.text, "kind: Service\n");
+    // A marker counts at the start of a line only, and the line's end was left out.
+    let (value, next) = ("{\"kind\": \"List\"}\n", "---\nkind: Service\n");
+    let after = rewrite(&stream(&[value, "broken: [\n", next]), &Settings::default());
+    assert_eq!(after.text, stream(&[value, next]));
+    assert_eq!(rewrite(&after.text, &Settings::default()).text, after.text);
 }
 
 #[test]

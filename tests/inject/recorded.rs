@@ -62,6 +62,32 @@ fn every_recorded_review_has_the_expected_outcome() {
 }
 
 #[test]
+fn a_pod_that_has_a_name_the_sidecar_needs_is_left_as_it_is() {
+    // Two volumes or containers of one name: the API server would refuse the pod.
+    let own = [
+        (
+            "volumes",
+            json!([{"name": "flatline-no-token", "emptyDir": {}}]),
+        ),
+        (
+            "volumes",
+            json!([{"name": "flatline-config", "configMap": {"name": "other"}}]),
+        ),
+        (
+            "initContainers",
+            json!([{"name": "flatline-redirect", "image": "own"}]),
+        ),
+    ];
+    for (list, own) in own {
+        let mut pod = recorded("bare");
+        pod["spec"][list] = own;
+        let (label, after) = skipped(&pod, &Settings::default());
+        assert_eq!(label, "name_taken", "{list}");
+        assert_eq!(after["spec"], pod["spec"]);
+    }
+}
+
+#[test]
 fn named_ports_move_and_probes_keep_asking_the_server() {
     let (pod, _) = injected(&recorded("named-ports-probes-gpu"), &Settings::default());
     let server = &pod["spec"]["containers"][0];
