@@ -107,6 +107,17 @@ impl<'a> Overrides<'a> {
             ),
             warnings: unknown(pod),
         };
+        if overrides.action == Some("eject") && overrides.config.is_none() {
+            // Flatline refuses to start so, and the model server would wait for it without end.
+            read.mistakes.push(Mistake {
+                annotation: format!("{PREFIX}action"),
+                value: "eject".to_owned(),
+                reason: "needs eject-peers or eject-budget, from the ConfigMap that \
+                         flatline.dev/config names"
+                    .to_owned(),
+                example: "annotate".to_owned(),
+            });
+        }
         if read.mistakes.is_empty() {
             Ok(overrides)
         } else {
@@ -204,6 +215,9 @@ fn unknown(pod: &Pod<'_>) -> Vec<String> {
             .is_some_and(|name| !KNOWN.contains(&name))
     })
     .map(|key| format!("annotation {key} is not known and has no effect"))
+    .chain(pod.label(INJECT).filter(|value| enabled(value).is_none()).map(|value| {
+        format!("label {INJECT}: `{value}` is neither `enabled` nor `disabled` and has no effect")
+    }))
     .collect()
 }
 

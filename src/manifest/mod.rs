@@ -97,10 +97,10 @@ pub fn rewrite(stream: &str, settings: &Settings) -> Rewritten {
         };
         match text {
             Ok(Some(text)) => {
-                // The end of a JSON value's line goes with what is left out behind it. Only
-                // another value may stand on the same line.
-                let values = text.starts_with(|c: char| c == '{' || c.is_whitespace());
-                if !values && !rewritten.text.is_empty() && !rewritten.text.ends_with('\n') {
+                // The end of a JSON value's line goes with what is left out behind it, and a
+                // marker counts at the start of a line only.
+                let behind = !rewritten.text.is_empty() && !rewritten.text.ends_with('\n');
+                if behind && text.starts_with("---") {
                     rewritten.text.push('\n');
                 }
                 rewritten.text.push_str(&text);

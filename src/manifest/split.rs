@@ -130,8 +130,12 @@ fn json<'a>(part: &'a str, line: usize, found: &mut Vec<Document<'a>>) {
     }
 }
 
-/// Where the first JSON value of `text` ends.
+/// Where the JSON object that `text` begins with ends. Strings and numbers that follow one another
+/// are no stream of documents.
 fn one_value(text: &str) -> Option<usize> {
+    if !text.trim_start().starts_with('{') {
+        return None;
+    }
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
     values.next()?.ok()?;
     Some(values.byte_offset())

@@ -183,3 +183,33 @@ fn bad_overrides_are_refused_all_at_once() {
     }
     assert_eq!(mistakes.len(), 4);
 }
+
+#[test]
+fn ejecting_needs_the_configuration_that_it_starts_with() {
+    let mut pod = recorded("bare");
+    pod["metadata"]["annotations"] = json!({
+        "flatline.dev/inject": "enabled",
+        "flatline.dev/action": "eject"
+    });
+    let Outcome::Refused { mistakes } = inject(&pod, &Settings::default()) else {
+        panic!("expected a refusal");
+    };
+    assert!(
+        mistakes[0].to_string().contains("eject-peers"),
+        "{mistakes:?}"
+    );
+    pod["metadata"]["annotations"]["flatline.dev/config"] = json!("fleet");
+    let (pod, _) = injected(&pod, &Settings::default());
+    assert!(has_arg(sidecar(&pod), "--action=eject"));
+}
+
+#[test]
+fn a_label_that_says_nothing_is_told() {
+    let mut pod = recorded("bare");
+    pod["metadata"]["labels"]["flatline.dev/inject"] = json!("Disabled");
+    let (_, warnings) = injected(&pod, &Settings::default());
+    assert!(
+        warnings.iter().any(|w| w.contains("`Disabled`")),
+        "{warnings:?}"
+    );
+}
