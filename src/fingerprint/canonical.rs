@@ -12,7 +12,7 @@ use crate::codec::tensor::{Effective, Given, Row};
 /// fastest; its hash stands for it.
 const LONG: usize = 2 << 10;
 
-/// What most rows take, so that the buffer need not grow step by step for each call.
+/// Room for a row of a hundred floats, so that the buffer need not grow step by step for each call.
 const GATHERED: usize = 512;
 
 /// Feeds rows to the hash, reusing its buffer.

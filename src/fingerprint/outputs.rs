@@ -26,7 +26,7 @@ pub(super) fn rows(key: &Key, name: &str, tensor: &Effective<'_>, rows: u64) -> 
         ..OutputRows::default()
     };
     let mut simplex = Simplex::default();
-    let mut elements = Vec::with_capacity(found.width.min(MOST_ELEMENTS));
+    let mut elements = Vec::with_capacity(OUTPUT_WIDTH);
     for row in 0..rows {
         canonical.feed(&mut hasher, row, rows);
         found.exact.push(hasher.finish());

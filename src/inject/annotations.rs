@@ -105,7 +105,7 @@ impl<'a> Overrides<'a> {
                 "is none of `observe`, `annotate` and `eject`",
                 |text| ACTIONS.contains(&text).then_some(text),
             ),
-            warnings: unknown(pod),
+            warnings: without_effect(pod),
         };
         if overrides.action == Some("eject") && overrides.config.is_none() {
             // Flatline refuses to start so, and the model server would wait for it without end.
@@ -207,8 +207,8 @@ pub fn quantity(text: &str) -> Option<f64> {
     Some(number * factor)
 }
 
-/// Keys of ours that mean nothing are most likely misspelt.
-fn unknown(pod: &Pod<'_>) -> Vec<String> {
+/// Keys and a label's value of ours that mean nothing are most likely misspelt.
+fn without_effect(pod: &Pod<'_>) -> Vec<String> {
     let keys = pod.annotations.into_iter().flat_map(|a| a.keys());
     keys.filter(|key| {
         key.strip_prefix(PREFIX)

@@ -16,8 +16,6 @@ pub const ADMIN_PORT_NAME: &str = "flatline-admin";
 const CONFIG_VOLUME: &str = "flatline-config";
 /// Volume that stands where the token of the service account would be mounted.
 const NO_TOKEN_VOLUME: &str = "flatline-no-token";
-/// Names of volumes that a pod's own must not have.
-pub(super) const VOLUMES: [&str; 2] = [NO_TOKEN_VOLUME, CONFIG_VOLUME];
 /// How long the kubelet waits between SIGTERM and SIGKILL unless the pod says otherwise.
 const DEFAULT_GRACE: u64 = 30;
 

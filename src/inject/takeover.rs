@@ -53,10 +53,32 @@ pub(super) fn plan(
     } else {
         init.push(container);
     }
+    let volumes = sidecar::volumes(overrides);
+    names_are_free("container", pod.containers().map(|c| c.name()), &init)?;
+    let own = pod
+        .list("volumes")
+        .iter()
+        .filter_map(|v| v["name"].as_str());
+    names_are_free("volume", own, &volumes)?;
     edits.prepend(pod, "initContainers", init);
-    edits.prepend(pod, "volumes", sidecar::volumes(overrides));
+    edits.prepend(pod, "volumes", volumes);
     annotate(&mut edits, pod, ports.admin);
     Ok((edits.finish(), warnings))
+}
+
+/// The API server refuses a pod in which a name stands twice.
+fn names_are_free<'a>(
+    what: &str,
+    mut own: impl Iterator<Item = &'a str>,
+    added: &[Value],
+) -> Result<(), Refusal> {
+    match own.find(|name| added.iter().any(|item| item["name"] == *name)) {
+        Some(name) => Err(Refusal::Skip(
+            Skip::NameTaken,
+            format!("{what} `{name}` is the pod's own"),
+        )),
+        None => Ok(()),
+    }
 }
 
 fn exclude(pod: &Pod<'_>, settings: &Settings) -> Result<(), Refusal> {
@@ -67,26 +89,6 @@ fn exclude(pod: &Pod<'_>, settings: &Settings) -> Result<(), Refusal> {
     let os = pod.spec.get("os").and_then(|os| os.get("name"));
     if os.is_some_and(|name| name == "windows") {
         return skip(Skip::Windows, "spec.os.name is windows");
-    }
-    let volumes = pod
-        .list("volumes")
-        .iter()
-        .filter_map(|v| v.get("name")?.as_str());
-    if let Some(name) = volumes
-        .into_iter()
-        .find(|name| sidecar::VOLUMES.contains(name))
-    {
-        return skip(
-            Skip::NameTaken,
-            &format!("volume `{name}` is the pod's own"),
-        );
-    }
-    if pod
-        .containers()
-        .any(|container| container.name() == redirect::NAME)
-    {
-        let detail = format!("container `{}` is the pod's own", redirect::NAME);
-        return skip(Skip::NameTaken, &detail);
     }
     let policy = pod.spec.get("restartPolicy").and_then(Value::as_str);
     if settings.legacy_sidecar && policy.is_some_and(|policy| policy != "Always") {

@@ -72,32 +72,33 @@ pub(super) fn end(text: &str) -> Option<&'static str> {
     })
 }
 
-/// Splits JSON values that follow one another; anything else stays whole.
+/// Splits JSON objects that follow one another; anything else stays whole.
 fn json<'a>(part: &'a str, line: usize, found: &mut Vec<Document<'a>>) {
     let whole = Document {
         text: part,
         line,
         broken: None,
     };
-    let value = skip_marker(part);
-    if !value.trim_start().starts_with('{') {
-        return found.push(whole);
-    }
     let mut ends = Vec::new();
-    let mut at = part.len() - value.len();
+    let mut at = part.len() - skip_marker(part).len();
     while let Some(end) = one_value(&part[at..]) {
         at += end;
         ends.push(at);
     }
-    let rest = part[at..].trim();
-    // One value, or none: what follows is for the YAML parser to judge.
-    if ends.is_empty() || (ends.len() == 1 && (rest.is_empty() || rest.starts_with('#'))) {
+    // Comments and the marker of an end belong to the last of them.
+    let over = part[at..].lines().all(|line| {
+        let bare = line.trim();
+        bare.is_empty() || bare.starts_with('#') || is_marker(line, "...")
+    });
+    // One object, or none: the rest is for the YAML parser to judge.
+    if ends.is_empty() || (ends.len() == 1 && over) {
         return found.push(whole);
     }
     let mut start = 0;
-    if rest.is_empty() {
+    if over {
+        at = part.len();
         ends.pop();
-        ends.push(part.len());
+        ends.push(at);
     }
     let mut push = |end: usize, broken: bool| {
         let text = &part[start..end];

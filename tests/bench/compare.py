@@ -158,7 +158,7 @@ def main():
         times = start_times(upstream, 5 if args.quick else 20)
         say(f"- start to first forwarded call: {report.median(times):.1f} ms (least {min(times):.1f}, most {max(times):.1f})")
         say(f"- binary, stripped: {stripped_size():.1f} MB\n")
-        say(pressure.table(bench, flatline, verdicts, upstream, args.quick))
+        say(pressure.table(bench, flatline, verdicts, upstream))
         curves = growth.curves(bench, flatline, upstream, args.quick)
         say("\n" + growth.table(curves))
         report.plot_growth(args.out / "growth.svg", curves)

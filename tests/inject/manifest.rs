@@ -128,6 +128,21 @@ fn json_values_may_follow_one_another() {
 }
 
 #[test]
+fn what_ends_json_values_is_no_value() {
+    for end in ["", "\n", "...\n", "# the end\n", "\n# the end\n...\n"] {
+        let before = format!("{{\"kind\": \"A\"}}\n{{\"kind\": \"B\"}}\n{end}");
+        let after = rewrite(&before, &Settings::default());
+        assert_eq!(after.text, before);
+        let said: Vec<String> = after.notes.iter().map(ToString::to_string).collect();
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(
+            said.iter().all(|note| note.ends_with("holds no pod")),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
 fn text_says_what_the_patch_says() {
     let mut seen = 0;
     for file in fs::read_dir(data("pods")).unwrap() {

@@ -63,27 +63,30 @@ fn every_recorded_review_has_the_expected_outcome() {
 
 #[test]
 fn a_pod_that_has_a_name_the_sidecar_needs_is_left_as_it_is() {
-    // Two volumes or containers of one name: the API server would refuse the pod.
+    // Name, where it stands, and the annotation without which the sidecar has no need of it.
     let own = [
+        ("flatline-no-token", "volumes", None),
         (
+            "flatline-config",
             "volumes",
-            json!([{"name": "flatline-no-token", "emptyDir": {}}]),
+            Some(("flatline.dev/config", "fleet")),
         ),
         (
-            "volumes",
-            json!([{"name": "flatline-config", "configMap": {"name": "other"}}]),
-        ),
-        (
+            "flatline-redirect",
             "initContainers",
-            json!([{"name": "flatline-redirect", "image": "own"}]),
+            Some(("flatline.dev/redirect", "iptables")),
         ),
     ];
-    for (list, own) in own {
+    for (name, list, needed_with) in own {
         let mut pod = recorded("bare");
-        pod["spec"][list] = own;
+        pod["spec"][list] = json!([{"name": name, "image": "own"}]);
+        if let Some((annotation, value)) = needed_with {
+            injected(&pod, &Settings::default());
+            pod["metadata"]["annotations"][annotation] = json!(value);
+        }
         let (label, after) = skipped(&pod, &Settings::default());
-        assert_eq!(label, "name_taken", "{list}");
-        assert_eq!(after["spec"], pod["spec"]);
+        assert_eq!(label, "name_taken", "{name}");
+        assert_eq!(after["spec"], pod["spec"], "{name}");
     }
 }
 
