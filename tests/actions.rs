@@ -157,6 +157,20 @@ async fn a_replica_goes_while_the_evidence_is_certain_and_comes_back() {
     running.shutdown().await;
 }
 
+#[test]
+fn ejecting_without_the_others_says_which_flag_is_missing() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_flatline"))
+        .args(["serve", "--action", "eject"])
+        .output()
+        .expect("the binary runs");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(78), "{text}");
+    assert!(
+        text.contains("--eject-peers flatline.models:9464"),
+        "{text}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fleet_never_goes_as_a_whole() {
     let server = ModelServer::spawn().await.expect("a model server");

@@ -3,7 +3,7 @@
 //! First it says that it wants to go, then it asks all replicas who is out or wants to go, and
 //! goes only if that is within the budget, itself counted. Two that ask at once each see the
 //! other and both step back; a random wait makes one the first. A replica that does not answer
-//! counts as out.
+//! counts as out, and so does a name that stands for nobody: else all would go while no name resolves.
 
 use super::Looks;
 use crate::admin::{self, Place, Standing};
@@ -108,15 +108,20 @@ async fn is_in(replica: Address) -> bool {
     }
 }
 
-/// A name may stand for many replicas.
+/// A name may stand for many replicas; one that stands for none stays as it is, to be found out.
 async fn resolve(peers: &[Address]) -> Vec<Address> {
     let mut replicas = Vec::new();
     for peer in peers {
         match peer {
             Address::Tcp(host, port) => {
-                let found = tokio::net::lookup_host((host.as_str(), *port)).await;
+                let found = tokio::net::lookup_host((host.as_str(), *port));
+                let found = timeout(PATIENCE, found).await.ok().and_then(Result::ok);
+                let before = replicas.len();
                 let found = found.into_iter().flatten();
                 replicas.extend(found.map(|a| Address::Tcp(a.ip().to_string(), a.port())));
+                if replicas.len() == before {
+                    replicas.push(peer.clone());
+                }
             }
             Address::Unix(_) => replicas.push(peer.clone()),
         }
@@ -124,4 +129,26 @@ async fn resolve(peers: &[Address]) -> Vec<Address> {
     replicas.sort_by_key(ToString::to_string);
     replicas.dedup();
     replicas
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn eject(peers: &[&str], budget: f64) -> Eject {
+        let peers = peers.iter().map(|peer| peer.parse().expect("an address"));
+        Eject {
+            peers: peers.collect(),
+            budget,
+            jitter: Duration::from_millis(1),
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_goes_while_no_name_resolves() {
+        // RFC 6761: `.invalid` never resolves.
+        assert!(!may_go(&eject(&["fleet.invalid:9464"], 0.3)).await);
+        assert!(!may_go(&eject(&["a.invalid:9464", "b.invalid:9464"], 0.9)).await);
+        assert!(may_go(&eject(&["fleet.invalid:9464"], 1.0)).await);
+    }
 }

@@ -44,10 +44,11 @@ pub(super) fn check(check: &mut Checker, raw: &Raw) -> Action {
         1 => Action::Annotate,
         _ => {
             if peers.is_empty() && budget < 1.0 {
-                check.wrong(
+                // Any default would let a fleet go as a whole, or never let anybody go unsaid.
+                check.missing(
                     "eject-peers",
-                    "",
-                    "is needed by `action = \"eject\"`, or a fleet could go as a whole; `eject-budget = 1` does without",
+                    "is needed by `eject`: without the others nobody can say what share of the \
+                     replicas is out; --eject-budget 1 lets this one go whatever the others do",
                     "flatline.models:9464",
                 );
             }
@@ -87,9 +88,15 @@ mod tests {
     fn nobody_ejects_without_knowing_the_others() {
         let error = action("action = \"eject\"").unwrap_err();
         assert!(
-            error.contains("eject-peers") && error.contains("eject-budget"),
+            error.contains("--eject-peers flatline.models:9464")
+                && error.contains("--eject-budget 1"),
             "{error}"
         );
+        let found = action("action = \"eject\"\neject-peers = [\"flatline.models:9464\"]");
+        let Ok(Action::Eject(eject)) = found else {
+            panic!("the others alone are enough: {found:?}");
+        };
+        assert_eq!((eject.budget, eject.jitter), (0.3, Duration::from_secs(30)));
         assert!(action("action = \"eject\"\neject-budget = 1").is_ok());
         let found =
             action("action = \"eject\"\neject-peers = [\"a:1\", \"b:2\"]\neject-budget = 0.5");

@@ -61,6 +61,13 @@ impl Checker {
         ));
     }
 
+    /// What cannot be known and has to be said.
+    pub(super) fn missing(&mut self, field: &str, reason: &str, example: &str) {
+        self.mistakes.push(format!(
+            "{field}: {reason} (example: --{field} {example}, or {field} = \"{example}\")"
+        ));
+    }
+
     pub(super) fn finish<T>(self, value: T) -> Result<T, Error> {
         match self.mistakes.len() {
             0 => Ok(value),
