@@ -73,15 +73,15 @@ impl Window {
             .take_while(|(at, _)| self.expired(*at, now_nanos))
             .count();
         let left = self.rows.len() - gone;
-        // Whichever is less to count: what is left, or what has gone.
-        if left < gone {
-            let mut counts = Counts::default();
+        // Whichever is less to count: what is left, or what has gone, which is looked up as well.
+        if left < 2 * gone {
+            let mut counts = Counts::with_room(left);
             for (_, row) in self.rows.iter().skip(gone) {
                 counts.add(*row);
             }
             return counts.stats(left);
         }
-        let mut without = Counts::default();
+        let mut without = Counts::with_room(gone);
         for (_, row) in self.rows.iter().take(gone) {
             without.add(*row);
         }
@@ -101,6 +101,16 @@ struct Counts {
 }
 
 impl Counts {
+    /// For so many rows: growing map by map would cost as much as counting.
+    fn with_room(rows: usize) -> Self {
+        let map = || PrintMap::with_capacity_and_hasher(rows, Default::default());
+        Counts {
+            raw: map(),
+            effective: map(),
+            output: map(),
+        }
+    }
+
     fn add(&mut self, row: Row) {
         for (map, key) in self.maps(row) {
             *map.entry(key).or_insert(0) += 1;

@@ -331,8 +331,8 @@ fn names_that_come_and_go_bring_no_new_lines_within_the_hour() {
     assert!(traffic.series.iter().any(|series| series.own));
 }
 
-/// What a scrape costs with as many series as there may be, each with a full window. Printed, not
-/// judged: a test machine may be busy. `docs/performance.md` has the figure.
+/// A scrape with as many series as there may be, 64 rows each. Its time is printed, not judged: a
+/// test machine may be busy. What it costs with full windows: `docs/performance.md`.
 #[test]
 fn a_scrape_of_256_series() {
     let mut analyzer = Analyzer::new(Options::default(), [7; 32]);

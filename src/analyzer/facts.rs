@@ -6,7 +6,8 @@ use super::seen::{Seen, is_unread};
 use super::series::{Series, SeriesKey};
 use crate::diagnose::facts::{Asked, Encoding, Facts, Latency, Previous, Signature, Split, Truth};
 use crate::fingerprint::call::VersionAsked;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use crate::fingerprint::print_map::{PrintMap, PrintSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known beside the series itself.
 #[derive(Default)]
@@ -30,12 +31,11 @@ pub(super) fn of(key: &SeriesKey, series: &Series, beside: Beside<'_>) -> Facts 
         .iter()
         .filter(|row| row.row >= onset)
         .collect();
-    let numbers: HashSet<u64> = rows.iter().map(|row| row.call).collect();
     let calls: Vec<&CallFact> = series
         .history
         .calls
         .iter()
-        .filter(|call| numbers.contains(&call.call))
+        .filter(|call| !of_call(&rows, call).is_empty())
         .collect();
     let disk = beside.truth.disk.as_ref();
     let variables = beside.previous.as_ref().zip(disk).and_then(|(p, disk)| {
@@ -87,7 +87,7 @@ fn count_rows(facts: &mut Facts, rows: &[&RowFact]) {
     facts.distinct_raw = distinct(rows, |row| row.raw);
     facts.distinct_effective = distinct(rows, |row| row.effective);
     facts.distinct_outputs = distinct(rows, |row| row.output);
-    let mut outputs: HashMap<u64, u64> = HashMap::new();
+    let mut outputs: PrintMap<u64> = PrintMap::default();
     for row in rows {
         *outputs.entry(row.output).or_insert(0) += 1;
     }
@@ -113,7 +113,7 @@ fn count_rows(facts: &mut Facts, rows: &[&RowFact]) {
     facts.single_spread = spread(&of(true));
     facts.batched_spread = spread(&of(false));
     facts.latency = latency(rows);
-    let mut first: HashMap<u64, u64> = HashMap::new();
+    let mut first: PrintMap<u64> = with_room(rows.len());
     for row in rows {
         if let Some(output) = first.get(&row.effective) {
             facts.repeats += 1;
@@ -125,50 +125,48 @@ fn count_rows(facts: &mut Facts, rows: &[&RowFact]) {
 }
 
 fn count_calls(facts: &mut Facts, calls: &[&CallFact], rows: &[&RowFact]) {
-    let mut by_call: HashMap<u64, Vec<&RowFact>> = HashMap::new();
-    for row in rows {
-        by_call.entry(row.call).or_default().push(row);
-    }
     let mut replies = BTreeSet::new();
-    let mut clients: BTreeMap<String, Vec<&RowFact>> = BTreeMap::new();
-    let mut controls: BTreeMap<String, BTreeMap<String, Vec<&RowFact>>> = BTreeMap::new();
+    let mut clients: BTreeMap<&str, Vec<&RowFact>> = BTreeMap::new();
+    let mut controls: BTreeMap<&str, BTreeMap<&str, Vec<&RowFact>>> = BTreeMap::new();
     for call in calls {
-        let rows = by_call.get(&call.call).map_or(&[][..], Vec::as_slice);
-        clients
-            .entry(call.user_agent.clone())
-            .or_default()
-            .extend(rows);
+        let rows = of_call(rows, call);
+        clients.entry(&call.user_agent).or_default().extend(rows);
         if call.batch.is_some_and(|batch| batch > 1) {
             facts.batches += 1;
             facts.batches_not_followed += u64::from(!call.followed);
         }
-        if distinct(rows, |row| row.effective) > 1 {
+        if rows.len() > 1 && distinct(rows, |row| row.effective) > 1 {
             facts.replies_of_many += 1;
             facts.replies_rows_equal += u64::from(distinct(rows, |row| row.output) == 1);
             replies.extend(rows.first().map(|row| row.output));
         }
         for input in call.inputs.iter() {
-            let encoding = facts.inputs.entry(input.name.clone()).or_default();
-            add_encoding(encoding, input);
+            // Found without a name of its own, which only the first call has to make.
+            if !facts.inputs.contains_key(&input.name) {
+                facts.inputs.insert(input.name.clone(), Encoding::default());
+            }
+            if let Some(encoding) = facts.inputs.get_mut(&input.name) {
+                add_encoding(encoding, input);
+            }
             if let Some(value) = &input.control {
-                let by_value = controls.entry(input.name.clone()).or_default();
-                by_value.entry(value.clone()).or_default().extend(rows);
+                let by_value = controls.entry(&input.name).or_default();
+                by_value.entry(value).or_default().extend(rows);
             }
         }
     }
     facts.distinct_replies = replies.len() as u64;
     facts.clients = clients
         .into_iter()
-        .map(|(agent, rows)| (agent, split(rows.iter())))
+        .map(|(agent, rows)| (agent.to_owned(), split(rows.iter())))
         .collect();
     facts.controls = controls
         .into_iter()
         .map(|(name, values)| {
             (
-                name,
+                name.to_owned(),
                 values
                     .into_iter()
-                    .map(|(v, rows)| (v, split(rows.iter())))
+                    .map(|(v, rows)| (v.to_owned(), split(rows.iter())))
                     .collect(),
             )
         })
@@ -183,7 +181,9 @@ fn count_calls(facts: &mut Facts, calls: &[&CallFact], rows: &[&RowFact]) {
 }
 
 fn add_encoding(encoding: &mut Encoding, input: &crate::fingerprint::call::InputFact) {
-    encoding.dtype = input.dtype.to_owned();
+    if encoding.dtype != input.dtype {
+        encoding.dtype = input.dtype.to_owned();
+    }
     encoding.calls += 1;
     if input.given < input.declared {
         encoding.calls_filled += 1;
@@ -219,8 +219,23 @@ pub(super) fn varies(calls: &[&CallFact], name: &str) -> bool {
     ranges.len() >= 3
 }
 
-pub(super) fn distinct(rows: &[&RowFact], of: impl Fn(&RowFact) -> u64) -> u64 {
-    rows.iter().map(|row| of(row)).collect::<HashSet<_>>().len() as u64
+/// The rows of a call: they stand together, and calls come in the order of their numbers.
+pub(super) fn of_call<'r, 'a>(rows: &'r [&'a RowFact], call: &CallFact) -> &'r [&'a RowFact] {
+    let from = rows.partition_point(|row| row.call < call.call);
+    let len = rows[from..].partition_point(|row| row.call == call.call);
+    &rows[from..from + len]
+}
+
+fn with_room<V>(rows: usize) -> PrintMap<V> {
+    PrintMap::with_capacity_and_hasher(rows, Default::default())
+}
+
+/// How many fingerprints there are in `rows`.
+pub(super) fn distinct(rows: &[&RowFact], print: impl Fn(&RowFact) -> u64) -> u64 {
+    rows.iter()
+        .map(|row| print(row))
+        .collect::<PrintSet>()
+        .len() as u64
 }
 
 pub(super) fn split<'a>(rows: impl Iterator<Item = &'a &'a RowFact>) -> Split {
@@ -259,7 +274,7 @@ fn spread(rows: &[&RowFact]) -> Option<f64> {
 /// Rows whose output another input got before, against the others; among calls of as many rows,
 /// since a batch takes longer. Of those, the size that knows most of both.
 fn latency(rows: &[&RowFact]) -> Option<Latency> {
-    let mut first: HashMap<u64, u64> = HashMap::new();
+    let mut first: PrintMap<u64> = with_room(rows.len());
     let mut by_size: BTreeMap<u32, (Vec<i64>, Vec<i64>)> = BTreeMap::new();
     for row in rows {
         let (repeats, others) = by_size.entry(row.of).or_default();

@@ -1,12 +1,12 @@
 //! What changed in what the clients send, against what the series was fed with before the
 //! trouble began, or the version before it.
 
-use super::facts::{distinct, split};
+use super::facts::{distinct, of_call, split};
 use super::history::{CallFact, RowFact};
 use super::seen::{Seen, Shape, is_narrow, is_unread};
 use super::series::Series;
 use crate::diagnose::facts::{EncodedAlike, Facts, LeftOut, Signature, Split};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The onset is an estimate: rows this near to it may belong to either side.
 const BLUR: u64 = 8;
@@ -26,14 +26,12 @@ pub(super) fn compare(
         onset: onset.saturating_sub(BLUR),
         older,
     };
-    let mut by_call: HashMap<u64, Vec<&RowFact>> = HashMap::new();
-    for row in rows {
-        by_call.entry(row.call).or_default().push(row);
-    }
     let rows_of = |keep: &dyn Fn(&CallFact) -> bool| -> Vec<&RowFact> {
         let calls = calls.iter().filter(|call| keep(call));
-        let rows = calls.filter_map(|call| by_call.get(&call.call));
-        rows.flatten().copied().collect()
+        calls
+            .flat_map(|call| of_call(rows, call))
+            .copied()
+            .collect()
     };
     let alike = |keep: &dyn Fn(&CallFact) -> bool, shape: &dyn Fn(&Shape) -> bool| {
         alike(calls, keep, &rows_of(keep), before.rows(shape))

@@ -8,8 +8,9 @@ use super::{Analyzer, State, facts};
 use crate::diagnose::accounts::Accounts;
 use crate::diagnose::facts::ModelTruth;
 use crate::diagnose::findings::{Answered, Recent, merge, of_model, of_series};
+use crate::fingerprint::print_map::PrintMap;
 use crate::report::{Finding, Kind};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// A series whose last row is older than this, by the clock of its model's newest, is out of use.
@@ -157,7 +158,9 @@ fn repeats(series: &Series, since: i64) -> (u64, u64) {
     let calls = series.history.calls.iter();
     let oldest = calls.filter(|c| c.at_nanos >= since).map(|c| c.call).min();
     let Some(oldest) = oldest else { return (0, 0) };
-    let mut last: HashMap<u64, &RowFact> = HashMap::new();
+    // Every scrape does this for every series: a map that grows costs more than what it is asked.
+    let most = series.history.rows.len();
+    let mut last: PrintMap<&RowFact> = PrintMap::with_capacity_and_hasher(most, Default::default());
     let (mut repeats, mut changed) = (0, 0);
     for row in series.history.rows.iter().filter(|row| row.call >= oldest) {
         // Against the reply before, not the first: one change of all replies is a collapse.

@@ -13,6 +13,7 @@ use flatline::proto::tensorflow::serving::{
 };
 use flatline::proto::tensorflow::tensor_shape_proto::Dim;
 use flatline::proto::tensorflow::{DataType, TensorProto, TensorShapeProto};
+use flatline::report::State;
 use flatline::telemetry::series_metrics;
 use flatline::window::{Row, Window};
 use prost::Message;
@@ -29,7 +30,7 @@ pub struct Piece {
 }
 
 /// Their names.
-pub const NAMES: [&str; 15] = [
+pub const NAMES: [&str; 18] = [
     "deframe-16kB",
     "deframe-602kB-ten-chunks",
     "view-602kB",
@@ -45,6 +46,9 @@ pub const NAMES: [&str; 15] = [
     "analyze-512-rows",
     "verdict-json-64-series",
     "scrape-64-series",
+    "scrape-256-series",
+    "scrape-256-series-half-gone",
+    "scrape-256-series-firing",
 ];
 
 /// A piece by its name.
@@ -118,15 +122,12 @@ pub fn piece(name: &str) -> Piece {
             };
             rows(64, Box::new(work))
         }
-        "scrape-64-series" => {
-            let mut analyzer = with_series(64);
-            let work = move || {
-                let traffic = analyzer.traffic(1_000_000_000);
-                let report = analyzer.report(1_000_000_000);
-                drop(black_box(series_metrics(&report, &traffic)));
-            };
-            rows(64, Box::new(work))
-        }
+        "scrape-64-series" => rows(64, scrape(with_series(64), 1)),
+        // As many series as there may be, each with a full window: with nothing to leave out, with
+        // half of it too old, which is the most there is to count again, and with causes to judge.
+        "scrape-256-series" => rows(256, scrape(with_windows(256), 35)),
+        "scrape-256-series-half-gone" => rows(256, scrape(with_windows(256), 76)),
+        "scrape-256-series-firing" => rows(256, scrape(firing(256), 35)),
         _ => panic!("no piece `{name}`; there are {NAMES:?}"),
     }
 }
@@ -188,6 +189,48 @@ fn with_series(count: usize) -> Analyzer {
         for number in 0..32 {
             let exchange = exchange(template.fill(number).slice(5..), reply(1, number), number);
             analyzer.observe(&exchange);
+        }
+    }
+    analyzer
+}
+
+/// What `/metrics` asks of the analyzer, and its text.
+fn scrape(mut analyzer: Analyzer, second: i64) -> Box<dyn FnMut()> {
+    let now = second * 1_000_000_000;
+    Box::new(move || {
+        let traffic = analyzer.traffic(now);
+        let report = analyzer.report(now);
+        drop(black_box(series_metrics(&report, &traffic)));
+    })
+}
+
+/// Series with 4,096 rows each over 35 seconds, every input twice: with all of them new, each
+/// series would learn a baseline first.
+fn with_windows(count: usize) -> Analyzer {
+    let analyzer = fed(count, 512, 8, |number| reply(512, number % 4));
+    let report = analyzer.report(35_000_000_000);
+    assert!(report.series.iter().all(|s| s.window.rows == 4096));
+    analyzer
+}
+
+/// Series that have answered the same for 35 seconds.
+fn firing(count: usize) -> Analyzer {
+    let analyzer = fed(count, 1, 600, |_| reply(1, 1));
+    let report = analyzer.report(35_000_000_000);
+    assert!(report.series.iter().all(|s| s.state == State::Firing));
+    analyzer
+}
+
+/// So many series of so many calls, the last one 35 seconds after the first.
+fn fed(series: usize, rows: usize, calls: u64, reply: impl Fn(u64) -> Vec<u8>) -> Analyzer {
+    let mut analyzer = Analyzer::new(Options::default(), [7; 32]);
+    for series in 0..series {
+        let template = template(&format!("m{series}"), 128, rows);
+        for number in 0..calls {
+            let request = template.fill(number % calls.div_ceil(2)).slice(5..);
+            let mut exchange = exchange(request, reply(number), number);
+            exchange.start_unix_nanos = number as i64 * 34_900_000_000 / (calls as i64 - 1);
+            assert_eq!(analyzer.observe(&exchange).skipped, None);
         }
     }
     analyzer
