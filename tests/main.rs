@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod exchanges;
 mod explain;
+mod exposition;
 mod fleet;
 mod fuzz;
 mod house;

@@ -1,6 +1,7 @@
 //! The table of metrics is what is documented.
 
 use crate::exchanges::{exchange, floats, request};
+use crate::exposition::{Sample, samples};
 use flatline::analyzer::{Analyzer, Options};
 use flatline::app;
 use flatline::config::{Config, Raw};
@@ -59,24 +60,6 @@ fn names_follow_prometheus() {
     }
 }
 
-/// Name, labels and value of each line that is no comment.
-fn samples(text: &str) -> Vec<(&str, Vec<&str>, f64)> {
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
-    let sample = |line: &'_ str| -> Option<(usize, usize)> {
-        let value = line.rfind(' ')?;
-        Some((line.find('{').unwrap_or(value).min(value), value))
-    };
-    lines
-        .filter_map(|line| {
-            let (name, value) = sample(line)?;
-            let labels = line[name..value].trim_matches(['{', '}']);
-            let keys = labels.split("\",").filter_map(|l| l.split_once("=\""));
-            let keys = keys.map(|(key, _)| key).collect();
-            Some((&line[..name], keys, line[value + 1..].parse().expect(line)))
-        })
-        .collect()
-}
-
 fn metric(sample: &str) -> &'static Metric {
     let of = |metric: &&Metric| {
         let histogram = ["_bucket", "_sum", "_count"].iter().any(|suffix| {
@@ -114,9 +97,9 @@ async fn a_live_process_exports_what_the_table_says() {
         .expect("a scrape");
     let text = String::from_utf8(body.to_vec()).expect("UTF-8");
     let mut seen = BTreeSet::new();
-    for (name, labels, _) in samples(&text) {
+    for Sample { name, labels, .. } in samples(&text) {
         let metric = metric(name);
-        let labels: BTreeSet<_> = labels.into_iter().filter(|l| *l != "le").collect();
+        let labels: BTreeSet<_> = labels.into_keys().filter(|l| *l != "le").collect();
         assert_eq!(labels, metric.labels.iter().copied().collect(), "{name}");
         let kind = format!("# TYPE {} {}\n", metric.name, metric.kind.as_str());
         assert!(text.contains(&kind), "{kind}");
@@ -137,7 +120,7 @@ async fn a_live_process_exports_what_the_table_says() {
         }
     }
     let rows = samples(&text);
-    let of = |wanted: &str| rows.iter().find(|s| s.0 == wanted).map(|s| s.2);
+    let of = |wanted: &str| rows.iter().find(|s| s.name == wanted).map(|s| s.value);
     assert_eq!(of("flatline_rows_total"), Some(40.0));
     let pairs = (0..40_u32).map(|i| i.min(32)).sum::<u32>();
     assert_eq!(of("flatline_row_pairs_total"), Some(f64::from(pairs)));
@@ -171,8 +154,8 @@ fn hostile_names_neither_break_nor_swell_a_scrape() {
     // 900 calls, 256 series at once: those that left took their own counts with them.
     let counted: f64 = found
         .iter()
-        .filter(|s| s.0 == "flatline_rows_total")
-        .map(|s| s.2)
+        .filter(|s| s.name == "flatline_rows_total")
+        .map(|s| s.value)
         .sum();
     assert!(counted > 200.0 && counted <= f64::from(rows), "{counted}");
 }
@@ -314,10 +297,9 @@ fn names_that_come_and_go_bring_no_new_lines_within_the_hour() {
         let text = series_metrics(&analyzer.report(now), &traffic);
         names.extend(
             samples(&text)
-                .iter()
-                .zip(text.lines().filter(|l| !l.starts_with('#')))
-                .filter(|(sample, _)| sample.0 == "flatline_rows_total")
-                .filter_map(|(_, line)| line.split(',').next().map(str::to_owned)),
+                .into_iter()
+                .filter(|sample| sample.name == "flatline_rows_total")
+                .map(|sample| sample.label("model").to_owned()),
         );
     }
     assert_eq!(

@@ -9,6 +9,7 @@ mod frames;
 mod framing;
 mod frozen;
 mod metadata;
+mod names;
 mod observing;
 mod operation;
 mod peer;
