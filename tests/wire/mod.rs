@@ -17,6 +17,7 @@ mod pressure;
 mod process;
 mod resets;
 mod rules;
+mod scrapes;
 mod silence;
 mod timers;
 mod tls;

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 const PATH: &str = "/tensorflow.serving.PredictionService/Predict";
 
 /// Answers `/quick` at once; begins every other reply, and ends it when told to.
-async fn held(go: Arc<Notify>) -> Upstream {
+pub(super) async fn held(go: Arc<Notify>) -> Upstream {
     Upstream::start(&[], move |mut peer, _| {
         let go = Arc::clone(&go);
         async move {
