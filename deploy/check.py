@@ -198,10 +198,31 @@ def conditions():
     asked = {name for name, pod in pods.items() if all(holds(c["expression"], pod) for c in single["matchConditions"])}
     assert asked == {"bad-overrides", "custom-image", "overrides"}, asked
     policy = next(t for t in documents("policy") if t["kind"] == "MutatingAdmissionPolicy")
-    taken = {
-        name for name, pod in pods.items() if all(holds(c["expression"], pod) for c in policy["spec"]["matchConditions"])
-    }
+    def takes(pod):
+        return all(holds(c["expression"], pod) for c in policy["spec"]["matchConditions"])
+
+    taken = {name for name, pod in pods.items() if takes(pod)}
     assert taken == {"bare", "batch-job", "from-replicaset", "istio-native", "restricted"}, taken
+    # What the command line reads, and CEL has to leave alone; and what looks like it and is fine.
+    probe = {"name": "w", "image": "w", "livenessProbe": {"tcpSocket": {"port": 8500}}}
+    native = {"name": "w", "image": "w", "restartPolicy": "Always"}
+    for fits, spec, serving in [
+        (True, {}, {"args": ["--rest_api_port=8501", "--model_name=m18510"], "ports": [{"containerPort": 8500}]}),
+        (True, {"initContainers": [{**native, "ports": [{"containerPort": 15090}]}]}, {}),
+        (False, {}, {"args": ["--rest_api_port=8510"]}),
+        (False, {}, {"args": ["--use_alts_credentials=true"]}),
+        (False, {}, {"args": ["$(FLAGS)"]}),
+        (False, {}, {"ports": [{"containerPort": 8500, "protocol": "UDP"}]}),
+        (False, {"initContainers": [{**native, "ports": [{"containerPort": 9464}]}]}, {}),
+        (False, {"initContainers": [{**native, "args": ["--listen=:9464"]}]}, {}),
+        (False, {"resources": {"limits": {"cpu": "1"}}}, {}),
+        (False, {"containers": [probe]}, {}),
+    ]:
+        pod = json.loads(json.dumps(pods["bare"]))
+        others = spec.pop("containers", [])
+        pod["spec"].update(spec)
+        pod["spec"]["containers"] = [{"name": "serving", "image": "tensorflow/serving", **serving}, *others]
+        assert takes(pod) == fits, (fits, pod["spec"])
     mutations = [m["jsonPatch"]["expression"] for m in policy["spec"]["mutations"]]
     for expression in mutations + [v["expression"] for v in policy["spec"]["variables"]]:
         celpy.Environment().compile(expression)

@@ -1,7 +1,7 @@
 //! What every pod gets, as flags that `inject` and `webhook` share.
 
 use crate::error::Error;
-use crate::inject::{OnBadAnnotation, Redirect, Settings, is_image, quantity};
+use crate::inject::{OnBadAnnotation, Redirect, Settings, is_enough, is_image, quantity};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Injection {
@@ -109,13 +109,12 @@ impl Injection {
         ];
         for (resource, request, limit, examples) in all {
             let mut read = |flag: &str, text: &str, example: &str| {
-                let amount = quantity(text).filter(|amount| *amount > 0.0);
-                if amount.is_none() {
+                if !is_enough(resource, text) {
                     wrong.push(format!(
-                        "{resource}-{flag}: `{text}` is no positive quantity (example: --{resource}-{flag} {example})"
+                        "{resource}-{flag}: `{text}` is no quantity, or too little to run with (example: --{resource}-{flag} {example})"
                     ));
                 }
-                amount
+                quantity(text)
             };
             let least = read("request", &request, examples.0);
             let most = read("limit", &limit, examples.1);

@@ -89,6 +89,14 @@ pub(super) struct Args {
         default_value = "90d"
     )]
     certificate_lifetime: String,
+    /// How long to serve on after SIGTERM: API servers learn late that a replica leaves
+    #[arg(
+        long,
+        env = "FLATLINE_SHUTDOWN_DELAY",
+        value_name = "TIME",
+        default_value = "5s"
+    )]
+    shutdown_delay: String,
     /// Log lines as text or json
     #[arg(long, env = "FLATLINE_LOG_FORMAT", value_name = "FORMAT", default_value = "text",
         value_parser = ["text", "json"])]
@@ -129,6 +137,10 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Error> {
             Certificates::Own(Box::new(names), Lifetimes::of(lifetime))
         }
     };
+    let delay = match args.shutdown_delay.as_str() {
+        "0" | "0s" => Duration::ZERO,
+        text => duration("shutdown-delay", text, "5s")?,
+    };
     let settings = args.injection.settings()?;
     runtime()?.block_on(async {
         let stop =
@@ -143,7 +155,14 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Error> {
         println!("webhook on https://{}", running.listen);
         let _ = std::io::stdout().flush();
         tokio::select! {
-            _ = terminate.recv() => {}
+            _ = terminate.recv() => {
+                tracing::info!(?delay, "serving on for a while");
+                tokio::select! {
+                    () = tokio::time::sleep(delay) => {}
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+            }
             _ = interrupt.recv() => {}
         }
         tracing::info!("draining");

@@ -1,7 +1,9 @@
 //! The annotations that a pod's owner writes, read and checked all at once.
 
 use super::pod::Pod;
-use super::{Mistake, Redirect};
+use super::resources::is_enough;
+use super::{Mistake, Redirect, is_image};
+use serde_json::Value;
 
 /// `enabled` or `disabled`; on a namespace, a pod's label or a pod's annotation.
 pub const INJECT: &str = "flatline.dev/inject";
@@ -71,7 +73,8 @@ impl<'a> Overrides<'a> {
             |name| names.contains(&name).then_some(name),
         );
         let overrides = Overrides {
-            opted_out: inject == Some(false) || (inject.is_none() && label == Some(false)),
+            // Either says so: a webhook is never asked about a pod with such a label.
+            opted_out: inject == Some(false) || label == Some(false),
             container,
             port: read.value("port", "8500", "is no port from 1 to 65535", |text| {
                 text.parse().ok().filter(|port| *port > 0)
@@ -148,7 +151,11 @@ impl<'a> Reader<'a> {
                 value: value
                     .as_str()
                     .map_or_else(|| value.to_string(), str::to_owned),
-                reason: reason.to_owned(),
+                // As an unquoted `8500` is, which the API server refuses.
+                reason: match value {
+                    Value::String(_) => reason.to_owned(),
+                    _ => "is no text; write it in quotes".to_owned(),
+                },
                 example: example.to_owned(),
             });
         }
@@ -164,8 +171,12 @@ impl<'a> Reader<'a> {
         ];
         let mut found = Vec::new();
         for (key, bound, resource, example) in all {
-            let quantity = self.value(key, example, "is no positive quantity", |text| {
-                quantity(text).filter(|n| *n > 0.0).map(|_| text)
+            let reason = match resource {
+                "cpu" => "is no quantity of processors in thousandths, 1m at least",
+                _ => "is no quantity of bytes, 1Mi at least",
+            };
+            let quantity = self.value(key, example, reason, |text| {
+                is_enough(resource, text).then_some(text)
             });
             found.extend(quantity.map(|text| (bound, resource, text)));
         }
@@ -181,32 +192,6 @@ fn enabled(text: &str) -> Option<bool> {
     }
 }
 
-/// A Kubernetes quantity as a number: digits, and a suffix of thousands or of 1024s.
-#[must_use]
-pub fn quantity(text: &str) -> Option<f64> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let (digits, suffix) = text.split_at(end);
-    let number: f64 = digits.parse().ok()?;
-    let factor = match suffix {
-        "" => 1.0,
-        "n" => 1e-9,
-        "u" => 1e-6,
-        "m" => 1e-3,
-        "k" => 1e3,
-        "M" => 1e6,
-        "G" => 1e9,
-        "T" => 1e12,
-        "Ki" => 1024.0,
-        "Mi" => 1024.0 * 1024.0,
-        "Gi" => 1024.0 * 1024.0 * 1024.0,
-        "Ti" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
-        _ => return None,
-    };
-    Some(number * factor)
-}
-
 /// Keys and a label's value of ours that mean nothing are most likely misspelt.
 fn without_effect(pod: &Pod<'_>) -> Vec<String> {
     let keys = pod.annotations.into_iter().flat_map(|a| a.keys());
@@ -219,15 +204,6 @@ fn without_effect(pod: &Pod<'_>) -> Vec<String> {
         format!("label {INJECT}: `{value}` is neither `enabled` nor `disabled` and has no effect")
     }))
     .collect()
-}
-
-/// Whether `text` can name an image: letters, digits, and what stands between them.
-#[must_use]
-pub fn is_image(text: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "./_-:@".contains(c);
-    text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text.ends_with(|c: char| c.is_ascii_alphanumeric())
-        && text.chars().all(allowed)
 }
 
 /// An RFC 1123 subdomain, as Kubernetes names its objects.

@@ -2,6 +2,7 @@
 
 use super::pod::Container;
 use serde_json::Value;
+use std::collections::HashMap;
 
 /// One word of `command` or `args`.
 #[derive(Debug, Clone, Copy)]
@@ -56,28 +57,41 @@ pub(super) fn find<'a>(container: &Container<'a>, words: &[Word<'a>], name: &str
     found
 }
 
-/// `$(NAME)` as the kubelet expands it, where the value stands in the container itself.
+/// `$(NAME)` as the kubelet expands it, where the value stands in the container itself. Of two
+/// variables of one name the last counts; `$$` stands for `$`.
 fn expand(container: &Container<'_>, text: &str) -> String {
-    let mut text = text.to_owned();
+    let mut known = HashMap::new();
     for variable in container.list("env") {
-        let name = variable.get("name").and_then(Value::as_str);
-        let value = variable.get("value").and_then(Value::as_str);
-        if let (Some(name), Some(value)) = (name, value) {
-            text = text.replace(&format!("$({name})"), value);
-        }
+        let Some(name) = variable.get("name").and_then(Value::as_str) else {
+            continue;
+        };
+        match variable.get("value").and_then(Value::as_str) {
+            Some(value) => known.insert(name, substitute(value, &known)),
+            // It comes from elsewhere.
+            None => known.remove(name),
+        };
     }
-    text
+    substitute(text, &known)
 }
 
-/// The text that a shell runs, if one starts the process.
-pub(super) fn shell_text<'a>(words: &[Word<'a>]) -> Option<&'a str> {
-    const SHELLS: [&str; 7] = ["sh", "bash", "ash", "dash", "zsh", "ksh", "busybox"];
-    let shell = words.iter().position(|w| SHELLS.contains(&base(w.text)))?;
-    let behind = &words[shell..];
-    let flag = behind.iter().position(|w| {
-        w.text.starts_with('-') && !w.text.starts_with("--") && w.text.ends_with('c')
-    })?;
-    behind.get(flag + 1).map(|word| word.text)
+fn substitute(text: &str, known: &HashMap<&str, String>) -> String {
+    let mut done = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        done.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let reference = rest.strip_prefix("$(").and_then(|r| r.split_once(')'));
+        if let Some((value, behind)) =
+            reference.and_then(|(name, behind)| Some((known.get(name)?, behind)))
+        {
+            done.push_str(value);
+            rest = behind;
+        } else {
+            done.push('$');
+            rest = rest.strip_prefix("$$").unwrap_or(&rest[1..]);
+        }
+    }
+    done + rest
 }
 
 /// The last component of a path.
@@ -85,21 +99,19 @@ pub(super) fn base(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// The value of `name` in a shell's text, if it is written out.
-pub(super) fn in_shell(text: &str, name: &str) -> Option<String> {
-    let words =
-        shlex::split(text).unwrap_or_else(|| text.split_whitespace().map(str::to_owned).collect());
-    let mut value = None;
-    for (at, word) in words.iter().enumerate() {
-        let rest = word
-            .trim_start_matches('-')
-            .strip_prefix(name)
-            .filter(|_| word.starts_with('-'));
-        match rest {
-            Some("") => value = words.get(at + 1).cloned(),
-            Some(rest) => value = rest.strip_prefix('=').map(str::to_owned).or(value),
-            None => {}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_expand_as_the_kubelet_expands_them() {
+        let known = HashMap::from([("A", "1".to_owned()), ("B", String::new())]);
+        for (text, expanded) in [
+            ("$(A)2$(B)", "12"),
+            ("$$(A) $$ $(C) $A $", "$(A) $ $(C) $A $"),
+            ("$(A", "$(A"),
+        ] {
+            assert_eq!(substitute(text, &known), expanded);
         }
     }
-    value
 }

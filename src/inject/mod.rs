@@ -6,20 +6,26 @@
 
 mod annotations;
 mod flags;
+mod image;
 mod outcome;
 mod patch;
 mod pod;
 mod ports;
+mod probes;
 mod redirect;
+mod resources;
 mod server;
 mod settings;
+mod shell;
 mod sidecar;
 mod skip;
 mod takeover;
 
-pub use annotations::{INJECT, INJECTED, SKIPPED, is_image, quantity};
+pub use annotations::{INJECT, INJECTED, SKIPPED};
+pub use image::is_image;
 pub use outcome::{Mistake, Outcome};
 pub use redirect::script as redirect_script;
+pub use resources::{is_enough, quantity};
 pub use settings::{OnBadAnnotation, Redirect, Settings};
 pub use sidecar::{ADMIN_PORT_NAME, NAME as SIDECAR_NAME, UID};
 pub use skip::Skip;

@@ -48,16 +48,16 @@ done
 }
 
 /// The only container that gets NET_ADMIN, and it ends before anything else starts.
-pub(super) fn container(image: &str, port: u16, to: u16) -> Value {
+///
+/// Of `resources` it gets what the sidecar gets, which adds nothing to what the pod needs, since it
+/// has ended by then, and leaves a pod Guaranteed that was.
+pub(super) fn container(image: &str, port: u16, to: u16, resources: &Value) -> Value {
     json!({
         "name": NAME,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", "-c", script(port, to)],
-        "resources": {
-            "requests": {"cpu": "10m", "memory": "16Mi"},
-            "limits": {"cpu": "100m", "memory": "64Mi"}
-        },
+        "resources": resources,
         "securityContext": {
             "runAsUser": 0,
             "runAsGroup": 0,

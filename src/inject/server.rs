@@ -3,8 +3,9 @@
 use super::annotations::Overrides;
 use super::flags::{self, Flag, Word};
 use super::pod::{Container, Pod};
+use super::shell::{self, Shell};
 use super::takeover::Refusal;
-use super::{Mistake, Skip};
+use super::{Mistake, Redirect, Skip};
 
 /// Where TensorFlow Serving listens if nothing says otherwise, and so does its image's entrypoint.
 const DEFAULT_PORT: u16 = 8500;
@@ -39,20 +40,36 @@ pub(super) struct Server<'a> {
 pub(super) enum Launch {
     /// The words reach TensorFlow Serving as they are.
     Words,
-    /// A shell's text.
+    /// A shell's text or script.
     Shell,
     /// An image's own entrypoint that is not known to pass words on.
     Unknown,
 }
 
-pub(super) fn find<'a>(pod: &Pod<'a>, overrides: &Overrides<'_>) -> Result<Server<'a>, Refusal> {
+pub(super) fn find<'a>(
+    pod: &Pod<'a>,
+    overrides: &Overrides<'_>,
+    redirect: Redirect,
+) -> Result<Server<'a>, Refusal> {
     let container = choose(pod, overrides)?;
     let words = flags::words(&container);
-    let text = flags::shell_text(&words);
-    let launch = launch(&container, &words, text.is_some());
-    let value = |name: &str| match text {
-        Some(text) => flags::in_shell(text, name),
-        None => flags::find(&container, &words, name)
+    let shell = shell::find(&words, runs_binary);
+    let launch = launch(&container, &words, shell);
+    let commands = match shell {
+        Some(Shell::Text(text)) => server_commands(text),
+        _ => Vec::new(),
+    };
+    let value = |name: &str| match shell {
+        Some(Shell::Text(_)) => {
+            let mut values: Vec<_> = commands
+                .iter()
+                .filter_map(|words| shell::flag(words, name))
+                .collect();
+            values.dedup();
+            // Servers that differ have no value in common, and none of the two is read as one.
+            (!values.is_empty()).then(|| values.join(" and "))
+        }
+        _ => flags::find(&container, &words, name)
             .pop()
             .map(|flag| flag.value),
     };
@@ -68,9 +85,11 @@ pub(super) fn find<'a>(pod: &Pod<'a>, overrides: &Overrides<'_>) -> Result<Serve
         let detail = format!("container `{}` has --port=0", container.name());
         return Err(Refusal::Skip(Skip::UnixOnly, detail));
     }
+    // Of a program that nobody knows, `--port` may be any; to move it by one, it has to be this.
+    let certain = redirect == Redirect::Args || is_model_server(&container);
     let parsed: Option<u16> = said.as_deref().and_then(|text| text.parse().ok());
     let port = match (overrides.port, parsed, &said) {
-        (Some(port), Some(other), _) if port != other => {
+        (Some(port), Some(other), _) if port != other && certain => {
             return Err(Refusal::Mistake(Mistake {
                 annotation: "flatline.dev/port".to_owned(),
                 value: port.to_string(),
@@ -131,21 +150,47 @@ fn choose<'a>(pod: &Pod<'a>, overrides: &Overrides<'_>) -> Result<Container<'a>,
 
 fn is_model_server(container: &Container<'_>) -> bool {
     let image = repository(container.text("image").unwrap_or_default());
-    // Scrapers and clients of the server are not the server.
-    let dashed = flags::base(&image).replace('_', "-");
     let words = flags::words(container);
     is_official(&image)
-        || dashed.starts_with("tensorflow-serving")
-        || dashed.ends_with("tensorflow-serving")
-        || ["tf-serving", "tfserving", "tensorflow-model-server"].contains(&dashed.as_str())
+        || is_image_of_server(flags::base(&image))
         || words.iter().any(|word| runs_binary(word.text))
-        || flags::shell_text(&words).is_some_and(|text| text.contains(BINARY))
+        || matches!(shell::find(&words, runs_binary), Some(Shell::Text(text)) if text.contains(BINARY))
         || has_own_flag(container, &words)
 }
 
-fn launch(container: &Container<'_>, words: &[Word<'_>], shell: bool) -> Launch {
-    if shell {
-        return Launch::Shell;
+/// Whether an image without its path is named as the server's are: scrapers and clients of the
+/// server, which have its name in theirs, are not the server.
+fn is_image_of_server(base: &str) -> bool {
+    const NAMES: [&str; 4] = [
+        "tensorflow-serving",
+        "tf-serving",
+        "tfserving",
+        "tensorflow-model-server",
+    ];
+    const BUILDS: [&str; 8] = [
+        "",
+        "-cpu",
+        "-gpu",
+        "-mkl",
+        "-arm64",
+        "-devel",
+        "-devel-gpu",
+        "-devel-mkl",
+    ];
+    let dashed = base.replace('_', "-");
+    dashed.ends_with("-tensorflow-serving")
+        || NAMES.iter().any(|name| {
+            let build = dashed.strip_prefix(name);
+            build.is_some_and(|build| BUILDS.contains(&build))
+        })
+}
+
+fn launch(container: &Container<'_>, words: &[Word<'_>], shell: Option<Shell<'_>>) -> Launch {
+    match shell {
+        Some(Shell::Text(_)) => return Launch::Shell,
+        // The project's own passes its words on.
+        Some(Shell::Script(script)) if !runs_binary(script) => return Launch::Shell,
+        _ => {}
     }
     let image = repository(container.text("image").unwrap_or_default());
     let entrypoint = container.list("command").is_empty() && is_official(&image);
@@ -157,6 +202,26 @@ fn launch(container: &Container<'_>, words: &[Word<'_>], shell: bool) -> Launch 
         Launch::Words
     } else {
         Launch::Unknown
+    }
+}
+
+/// The words of the commands that start the server in a shell's text; of all, if none is known to.
+fn server_commands(text: &str) -> Vec<Vec<String>> {
+    let commands = shell::commands(text);
+    let servers: Vec<_> = commands
+        .iter()
+        .filter_map(|words| {
+            let at = words.iter().position(|word| runs_binary(word))?;
+            Some(words[at..].to_vec())
+        })
+        .collect();
+    if !servers.is_empty() {
+        return servers;
+    }
+    let has_own = |words: &Vec<String>| OWN_FLAGS.iter().any(|f| shell::flag(words, f).is_some());
+    match commands.iter().find(|words| has_own(words)) {
+        Some(words) => vec![words.clone()],
+        None => commands,
     }
 }
 

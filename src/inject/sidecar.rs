@@ -1,9 +1,9 @@
 //! The sidecar container.
 
-use super::annotations::{Overrides, quantity};
+use super::annotations::Overrides;
 use super::flags;
 use super::pod::Pod;
-use super::{Redirect, Settings};
+use super::{Redirect, Settings, quantity};
 use serde_json::{Value, json};
 
 /// Name of the container.
@@ -41,7 +41,12 @@ pub(super) fn present<'a>(pod: &Pod<'a>) -> Option<&'a str> {
             let serves = flags::words(container)
                 .iter()
                 .any(|word| word.text == "serve");
-            container.name() == NAME || (base == NAME && serves)
+            // Either may be another's by chance, or chosen by an annotation.
+            [container.name() == NAME, base == NAME, serves]
+                .iter()
+                .filter(|sign| **sign)
+                .count()
+                >= 2
         })
         .map(|container| container.name())
 }

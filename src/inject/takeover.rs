@@ -1,18 +1,17 @@
 //! Plans how Flatline takes the port that clients know.
 
-use super::annotations::{INJECTED, Overrides, SKIPPED, quantity};
+use super::annotations::{INJECTED, Overrides, SKIPPED};
 use super::patch::Edits;
-use super::pod::{Object, Pod};
+use super::pod::Pod;
 use super::server::{self, Launch, Server};
-use super::sidecar::{self, Ports};
-use super::{Mistake, Redirect, Settings, Skip, ports, redirect};
+use super::sidecar::{self, ADMIN_PORT_NAME, Ports};
+use super::{Mistake, Redirect, Settings, Skip, ports, probes, redirect, resources};
 use json_patch::Patch;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// First port tried for what moves out of the way.
 const FIRST: u16 = 8510;
-const PROBES: [&str; 3] = ["startupProbe", "readinessProbe", "livenessProbe"];
 
 /// Why there is no plan.
 #[derive(Debug)]
@@ -27,34 +26,45 @@ pub(super) fn plan(
     settings: &Settings,
 ) -> Result<(Patch, Vec<String>), Refusal> {
     exclude(pod, settings)?;
-    let server = server::find(pod, overrides)?;
     let redirect = overrides.redirect.unwrap_or(settings.redirect);
+    let server = server::find(pod, overrides, redirect)?;
     if redirect == Redirect::Args {
         rewritable(&server, overrides)?;
     }
     let mut warnings = overrides.warnings.clone();
-    let resources = resources(pod, overrides, settings, &mut warnings)?;
+    let resources = resources::choose(pod, overrides, settings, &mut warnings)?;
     let mut ports = choose_ports(pod, &server, settings, redirect, &mut warnings)?;
 
     let mut edits = Edits::default();
     // The server first: what goes in front of it moves its place in the list.
-    match redirect {
-        Redirect::Args => move_server(&mut edits, &server, &mut ports),
-        Redirect::Iptables => warn_of_tcp_probes(&server, &mut warnings),
+    if redirect == Redirect::Args {
+        move_server(&mut edits, pod, &server, &mut ports);
     }
+    for container in pod.running() {
+        let redirected = redirect == Redirect::Iptables;
+        probes::warn(&container, server.port, redirected, &mut warnings);
+    }
+    resources::raise_pod(&mut edits, pod, &resources, &mut warnings);
     let container = sidecar::container(pod, overrides, settings, redirect, &ports, &resources);
     let mut init = Vec::new();
     if redirect == Redirect::Iptables {
         let image = &settings.redirect_image;
-        init.push(redirect::container(image, server.port, ports.listen));
+        init.push(redirect::container(
+            image,
+            server.port,
+            ports.listen,
+            &resources,
+        ));
     }
+    let mut added = init.clone();
+    added.push(container.clone());
+    names_are_free("container", pod.containers().map(|c| c.name()), &added)?;
     if settings.legacy_sidecar {
         edits.add(&["spec", "containers", "-"], container);
     } else {
         init.push(container);
     }
     let volumes = sidecar::volumes(overrides);
-    names_are_free("container", pod.containers().map(|c| c.name()), &init)?;
     let own = pod
         .list("volumes")
         .iter()
@@ -156,7 +166,7 @@ fn choose_ports(
         )));
     }
     let mut taken = ports::declared(pod);
-    taken.extend(ports::mentioned(&server.container));
+    taken.extend(pod.containers().flat_map(|c| ports::mentioned(&c)));
     taken.insert(server.port);
     let none = || clash("no port is free".to_owned());
     let admin = ports::free(settings.admin_port, &taken).ok_or_else(none)?;
@@ -167,7 +177,6 @@ fn choose_ports(
         ));
     }
     taken.insert(admin);
-    taken.extend(pod.containers().flat_map(|c| ports::mentioned(&c)));
     let free = ports::free(FIRST, &taken).ok_or_else(none)?;
     let (listen, upstream) = match redirect {
         Redirect::Args => (server.port, free),
@@ -181,8 +190,8 @@ fn choose_ports(
     })
 }
 
-/// Moves TensorFlow Serving to the upstream port: flags, declared ports, probes and hooks.
-fn move_server(edits: &mut Edits, server: &Server<'_>, ports: &mut Ports) {
+/// Moves TensorFlow Serving to the upstream port: flags, and the probes and hooks that ask there.
+fn move_server(edits: &mut Edits, pod: &Pod<'_>, server: &Server<'_>, ports: &mut Ports) {
     let container = &server.container;
     let index = container.index.to_string();
     let at = ["spec", container.list, index.as_str()];
@@ -200,145 +209,39 @@ fn move_server(edits: &mut Edits, server: &Server<'_>, ports: &mut Ports) {
         let moved = format!("{}{}", flag.before, ports.upstream);
         edits.replace(&path, &json!(word.text), json!(moved));
     }
-    let mut names = BTreeSet::new();
-    let mut declared = Vec::new();
-    for (index, port) in container.list("ports").iter().enumerate() {
-        if ports::number(port) != Some(server.port) || !ports::is_tcp(port) {
-            continue;
-        }
-        names.extend(port.get("name").and_then(Value::as_str));
-        let here = json!({"containerPort": ports.upstream, "protocol": "TCP"});
-        edits.replace(
-            &[at[0], at[1], at[2], "ports", &index.to_string()],
-            port,
-            here,
-        );
-        declared.push(port.clone());
+    // Its declared ports stay where they are, numbers and all: a Service finds a named port on the
+    // pod's ordinary containers alone before Kubernetes 1.33, and a node's port leads to the number,
+    // which is Flatline's from now on. Flatline declares them too, except for what may stand once.
+    let own: Vec<&Value> = container
+        .list("ports")
+        .iter()
+        .filter(|port| ports::number(port) == Some(server.port) && ports::is_tcp(port))
+        .collect();
+    let names: BTreeSet<&str> = own
+        .iter()
+        .filter_map(|port| port["name"].as_str())
+        .collect();
+    let mut declared = json!({"containerPort": server.port, "protocol": "TCP"});
+    if let Some(name) = names.iter().find(|name| **name != ADMIN_PORT_NAME) {
+        declared["name"] = json!(name);
     }
-    if declared.is_empty() {
-        declared.push(json!({"containerPort": server.port, "protocol": "TCP"}));
-    }
-    ports.declared = declared;
-    let known = |port: &Value| match port {
-        Value::String(name) => names.contains(name.as_str()),
-        number => number.as_u64() == Some(u64::from(server.port)),
-    };
-    for (path, port) in checks(container.fields) {
-        if known(port) {
-            let mut full = at.to_vec();
-            full.extend(path);
-            edits.replace(&full, port, json!(ports.upstream));
-        }
-    }
-}
-
-/// Where probes and hooks name a port, and the port.
-fn checks(container: &Object) -> Vec<(Vec<&'static str>, &Value)> {
-    const KINDS: [&str; 3] = ["grpc", "tcpSocket", "httpGet"];
-    let hooks = ["postStart", "preStop"].map(|hook| vec!["lifecycle", hook]);
-    let places = PROBES.into_iter().map(|probe| vec![probe]).chain(hooks);
-    let mut found = Vec::new();
-    for place in places {
-        for kind in KINDS {
-            let mut path = place.clone();
-            path.extend([kind, "port"]);
-            let start = container.get(path[0]);
-            let port = path[1..]
-                .iter()
-                .try_fold(start, |at, key| Some(at?.get(key)));
-            if let Some(Some(port)) = port {
-                found.push((path, port));
+    ports.declared = vec![declared];
+    for asking in pod.containers() {
+        let is_own = asking.name() == container.name();
+        let index = asking.index.to_string();
+        for (path, port) in probes::ports(asking.fields) {
+            let here = match port {
+                // Its own container's names are what a probe knows.
+                Value::String(name) => is_own && names.contains(name.as_str()),
+                number => *number == server.port,
+            };
+            if here {
+                let mut full = vec!["spec", asking.list, &index];
+                full.extend(path);
+                edits.replace(&full, port, json!(ports.upstream));
             }
         }
     }
-    found
-}
-
-/// The kernel cannot tell a probe from a client, so a TCP probe now finds Flatline.
-fn warn_of_tcp_probes(server: &Server<'_>, warnings: &mut Vec<String>) {
-    for probe in PROBES {
-        if server
-            .container
-            .fields
-            .get(probe)
-            .is_some_and(|p| p.get("tcpSocket").is_some())
-        {
-            warnings.push(format!(
-                "{probe} of container `{}` opens a TCP connection, which Flatline accepts in the \
-                 server's place; use a grpc probe",
-                server.container.name()
-            ));
-        }
-    }
-}
-
-/// The installation's resources with the pod's overrides.
-fn resources(
-    pod: &Pod<'_>,
-    overrides: &Overrides<'_>,
-    settings: &Settings,
-    warnings: &mut Vec<String>,
-) -> Result<Value, Refusal> {
-    let mut resources = settings.resources.clone();
-    for (bound, resource, text) in &overrides.resources {
-        resources[*bound][*resource] = json!(text);
-    }
-    let asked = |bound, resource| {
-        overrides
-            .resources
-            .iter()
-            .any(|(b, r, _)| *b == bound && *r == resource)
-    };
-    for resource in ["cpu", "memory"] {
-        let text = |bound: &str| {
-            resources[bound][resource]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned()
-        };
-        let (request, limit) = (text("requests"), text("limits"));
-        let (Some(least), Some(most)) = (quantity(&request), quantity(&limit)) else {
-            continue;
-        };
-        if least <= most {
-            continue;
-        }
-        if asked("requests", resource) && asked("limits", resource) {
-            return Err(Refusal::Mistake(Mistake {
-                annotation: format!("flatline.dev/{resource}-request"),
-                value: request,
-                reason: format!("is more than the limit, {limit}"),
-                example: limit,
-            }));
-        }
-        // Only one of the two was asked for, and the other follows it.
-        let (bound, value) = if asked("requests", resource) {
-            ("limits", request)
-        } else {
-            ("requests", limit)
-        };
-        resources[bound][resource] = json!(value);
-    }
-    if is_guaranteed(pod) && resources["requests"] != resources["limits"] {
-        resources["requests"] = resources["limits"].clone();
-        warnings.push(
-            "the pod's QoS class is Guaranteed, so the sidecar requests as much as its limits"
-                .to_owned(),
-        );
-    }
-    Ok(resources)
-}
-
-/// Whether every container has limits for processor and memory, and requests no less.
-fn is_guaranteed(pod: &Pod<'_>) -> bool {
-    pod.containers().all(|container| {
-        let resources = container.fields.get("resources");
-        let bound = |bound: &str, key: &str| resources?.get(bound)?.get(key);
-        ["cpu", "memory"].iter().all(|key| {
-            let limit = bound("limits", key);
-            limit.is_some() && bound("requests", key).is_none_or(|request| Some(request) == limit)
-        })
-    })
 }
 
 fn annotate(edits: &mut Edits, pod: &Pod<'_>, admin: u16) {

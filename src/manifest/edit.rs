@@ -47,8 +47,13 @@ impl Change {
                 PatchOperation::Add(add) => {
                     let parent = root.at(above).ok_or_else(lost)?;
                     let flow = is_flow(root, above);
-                    self.add(text, parent, last, &add.value, flow)
-                        .ok_or_else(lost)?;
+                    if is_emptied(parent, above, patch) {
+                        let pair = format!("{}: {}", Value::from(last.as_str()), add.value);
+                        self.only(parent.end - 1, pair);
+                    } else {
+                        self.add(text, parent, last, &add.value, flow)
+                            .ok_or_else(lost)?;
+                    }
                 }
                 PatchOperation::Move(_) | PatchOperation::Copy(_) => return Err(lost()),
             }
@@ -221,6 +226,13 @@ impl Change {
         self.push(at, format!("{name}{behind}"), usize::MAX, false);
     }
 
+    /// Puts entries at `at` into `{…}` or `[…]` with no others.
+    fn only(&mut self, at: usize, new: String) {
+        let is_second = self.0.iter().any(|edit| edit.at == (at..at));
+        let new = if is_second { format!(", {new}") } else { new };
+        self.push(at..at, new, 0, false);
+    }
+
     /// Puts an entry into `{…}` or `[…]`, on a line of its own where the others are.
     fn flow(
         &mut self,
@@ -233,9 +245,7 @@ impl Change {
     ) {
         let inside = parent.start + 1;
         let (Some(first), Some(last)) = (first, last) else {
-            let is_second = self.0.iter().any(|edit| edit.at.start == inside);
-            let new = if is_second { format!(", {new}") } else { new };
-            return self.push(inside..inside, new, 0, false);
+            return self.only(inside, new);
         };
         let lead = &text[inside..first];
         let lead = if lead.contains('\n') && lead.trim().is_empty() {
@@ -250,6 +260,28 @@ impl Change {
             self.push(last..last, format!(",{lead}{new}"), 0, false);
         }
     }
+}
+
+/// Whether `patch` takes all that is in a flow map, which stands at `path`.
+fn is_emptied(map: &Node, path: &[String], patch: &Patch) -> bool {
+    let Kind::Map {
+        flow: true,
+        entries,
+    } = &map.kind
+    else {
+        return false;
+    };
+    let goes = |name: &str| {
+        patch.0.iter().any(|operation| {
+            let tokens = operation
+                .path()
+                .tokens()
+                .map(|token| token.decoded().into_owned());
+            let way = path.iter().cloned().chain([name.to_owned()]);
+            matches!(operation, PatchOperation::Remove(_)) && tokens.eq(way)
+        })
+    };
+    !entries.is_empty() && entries.iter().all(|entry| goes(&entry.name))
 }
 
 /// Whether any collection on the way is in flow style: below it, everything is.

@@ -145,6 +145,10 @@ impl<'a> Reader<'a> {
                 } else {
                     Value::String(text.into_owned())
                 };
+                if let ScalarStyle::Literal | ScalarStyle::Folded = style {
+                    node.end = block_end(self.text, node.start, node.end);
+                    node.start = block_start(self.text, node.start);
+                }
                 node.kind = Kind::Scalar(value, style);
             }
             Event::SequenceStart(style, anchor, _) => {
@@ -225,6 +229,32 @@ impl<'a> Reader<'a> {
 fn end(flow: bool, span: &Span, last: Option<usize>) -> usize {
     let own = span.end.byte_offset().unwrap_or_default();
     if flow { own } else { last.unwrap_or(own) }
+}
+
+/// A block scalar starts with its `|` or `>`, where the parser starts with its first line.
+fn block_start(text: &str, content: usize) -> usize {
+    let above = text.get(..content).unwrap_or_default().trim_end();
+    let line = above.rfind('\n').map_or(0, |newline| newline + 1);
+    let is_header = |at: &usize| {
+        let rest = above[at + 1..]
+            .trim_start_matches(['+', '-', '1', '2', '3', '4', '5', '6', '7', '8', '9']);
+        let comment = rest.trim_start();
+        comment.is_empty() || comment.len() < rest.len() && comment.starts_with('#')
+    };
+    let signs = above[line..].match_indices(['|', '>']);
+    let found = signs.map(|(at, _)| line + at).find(is_header);
+    found.unwrap_or(content)
+}
+
+/// A block scalar ends with its last line, where the parser goes on to what comes next.
+fn block_end(text: &str, start: usize, end: usize) -> usize {
+    let within = text.get(start..end).unwrap_or_default();
+    let blank = within.len() - within.trim_end_matches([' ', '\t']).len();
+    if within[..within.len() - blank].ends_with('\n') {
+        end - blank
+    } else {
+        end
+    }
 }
 
 fn wrong(error: &ScanError) -> Wrong {

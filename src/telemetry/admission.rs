@@ -16,6 +16,11 @@ const LOADS: &str = "flatline_webhook_certificate_loads_total";
 const FAILURES: &str = "flatline_webhook_certificate_failures_total";
 const EXPIRY: &str = "flatline_webhook_certificate_expiry_timestamp_seconds";
 
+/// Reason of a pod that gets the sidecar.
+pub const INJECTED: &str = "none";
+/// Reason of a pod whose annotations are wrong.
+pub const BAD_ANNOTATION: &str = "bad_annotation";
+
 const fn metric(
     name: &'static str,
     kind: Kind,
@@ -209,9 +214,9 @@ pub struct Reviewing {
 }
 
 impl Reviewing {
-    /// The handles; describes the metrics.
+    /// The handles; describes the metrics. `skips` are all reasons of pods that are skipped.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(skips: &[&'static str]) -> Self {
         for metric in ADMISSION {
             let unit = super::unit(metric.unit).unwrap_or(Unit::Count);
             match metric.kind {
@@ -219,6 +224,16 @@ impl Reviewing {
                 Kind::Gauge => describe_gauge!(metric.name, unit, metric.help),
                 Kind::Histogram => describe_histogram!(metric.name, unit, metric.help),
             };
+        }
+        // At 0 before the first: an increase from nothing is none to Prometheus.
+        let skips = skips.iter().map(|reason| (Verdict::Skipped, *reason));
+        let others = [
+            (Verdict::Injected, INJECTED),
+            (Verdict::Refused, BAD_ANNOTATION),
+            (Verdict::Denied, BAD_ANNOTATION),
+        ];
+        for (verdict, reason) in skips.chain(others) {
+            counter!(REVIEWS, "outcome" => verdict.as_str(), "reason" => reason).absolute(0);
         }
         Reviewing {
             unanswered: Unanswered::ALL.map(|why| counter!(UNANSWERED, "reason" => why.as_str())),
@@ -250,11 +265,5 @@ impl Reviewing {
     /// The certificate could not be looked after.
     pub fn not_loaded(&self) {
         self.failures.increment(1);
-    }
-}
-
-impl Default for Reviewing {
-    fn default() -> Self {
-        Reviewing::new()
     }
 }

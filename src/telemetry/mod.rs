@@ -10,7 +10,9 @@ mod table;
 mod text;
 mod told;
 
-pub use admission::{ADMISSION, Admission, Reviewing, Unanswered, Verdict};
+pub use admission::{
+    ADMISSION, Admission, BAD_ANNOTATION, INJECTED, Reviewing, Unanswered, Verdict,
+};
 pub use cut::{Cut, Cuts, certificates_changed};
 pub use exposition::series_metrics;
 pub use panic::say_panics_once;

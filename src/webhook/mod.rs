@@ -10,7 +10,7 @@ pub use server::BODY;
 
 use crate::config::Address;
 use crate::error::Error;
-use crate::inject::Settings;
+use crate::inject::{Settings, Skip};
 use crate::telemetry::{self, Reviewing};
 use crate::tls::{Files, Shown};
 use kube::Client;
@@ -53,7 +53,7 @@ pub async fn start(
     settings: Settings,
 ) -> Result<Running, Error> {
     let metrics = telemetry::install()?;
-    let reviewing = Arc::new(Reviewing::new());
+    let reviewing = Arc::new(Reviewing::new(&Skip::ALL.map(Skip::as_label)));
     let listener = bind(listen).await?;
     let bound = listener
         .local_addr()

@@ -1,7 +1,7 @@
 //! One AdmissionReview in, one out.
 
 use crate::inject::{OnBadAnnotation, Outcome, Settings, Skip, inject};
-use crate::telemetry::{Admission, Verdict};
+use crate::telemetry::{Admission, BAD_ANNOTATION, INJECTED, Verdict};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use json_patch::Patch;
@@ -147,7 +147,7 @@ fn decide<'a>(request: &'a Request, settings: &Settings) -> Response<'a> {
     };
     match outcome {
         Outcome::Patched { patch, warnings } => {
-            say(Verdict::Injected, "none", &warnings.join("; "));
+            say(Verdict::Injected, INJECTED, &warnings.join("; "));
             set_patch(&mut response, &patch);
             response.warnings = warnings.iter().map(|text| warning(text)).collect();
         }
@@ -171,12 +171,12 @@ fn decide<'a>(request: &'a Request, settings: &Settings) -> Response<'a> {
             let all = texts.join("; ");
             match settings.on_bad_annotation {
                 OnBadAnnotation::Admit => {
-                    say(Verdict::Refused, "bad_annotation", &all);
+                    say(Verdict::Refused, BAD_ANNOTATION, &all);
                     let not = |text: &String| warning(&format!("not injected: {text}"));
                     response.warnings = texts.iter().map(not).collect();
                 }
                 OnBadAnnotation::Deny => {
-                    say(Verdict::Denied, "bad_annotation", &all);
+                    say(Verdict::Denied, BAD_ANNOTATION, &all);
                     response.allowed = false;
                     response.status = Some(Status {
                         code: UNPROCESSABLE,

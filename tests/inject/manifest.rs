@@ -46,13 +46,7 @@ fn only_the_lines_of_the_sidecar_change() {
     assert!(after.starts_with(CONFIG_MAP), "{after}");
     let kept = |line: &&str| after.lines().any(|other| other == *line);
     let changed: Vec<&str> = before.lines().filter(|line| !kept(line)).collect();
-    assert_eq!(
-        changed,
-        [
-            "            - --port=8500   # grpc",
-            "            - {containerPort: 8500, name: grpc}",
-        ]
-    );
+    assert_eq!(changed, ["            - --port=8500   # grpc"]);
     assert!(
         after.contains("            - --port=8510   # grpc\n"),
         "{after}"
@@ -231,6 +225,43 @@ fn empty_and_missing_collections_take_what_is_added() {
             );
             assert_eq!(rewrite(&after.text, &Settings::default()).text, after.text);
         }
+    }
+}
+
+#[test]
+fn a_block_scalar_ends_before_the_next_line() {
+    for scalar in [
+        "|\n      {\"a\": 1}\n",
+        ">-\n      a\n\n      b\n\n",
+        "|+ # a | b\n\n      a\n\n",
+    ] {
+        let text = format!(
+            "apiVersion: v1\nkind: Pod\nmetadata:\n  annotations:\n    last: {scalar}  name: a\nspec:\n  containers:\n  - image: tensorflow/serving\n    args:\n    - {scalar}    name: a\n"
+        );
+        let after = rewrite(&text, &Settings::default());
+        let done = &after.notes[0].done;
+        assert_eq!(*done, Done::Injected(Vec::new()), "{text}");
+        let lost = text.lines().find(|line| !after.text.contains(line));
+        assert_eq!(lost, None);
+    }
+}
+
+#[test]
+fn the_reason_of_an_earlier_skip_goes_from_any_layout() {
+    for annotations in [
+        "{flatline.dev/skipped: no_model_server}",
+        "{\"flatline.dev/skipped\": \"a\" }",
+        "{a: b, flatline.dev/skipped: a}",
+        "{flatline.dev/skipped: a, a: b}",
+        "\n    flatline.dev/skipped: a",
+    ] {
+        let text = format!(
+            "apiVersion: v1\nkind: Pod\nmetadata:\n  annotations: {annotations}\nspec:\n  containers:\n  - image: tensorflow/serving\n    name: a\n"
+        );
+        let after = rewrite(&text, &Settings::default());
+        let done = &after.notes[0].done;
+        assert_eq!(*done, Done::Injected(Vec::new()), "{text}");
+        assert!(!after.text.contains("skipped"), "{}", after.text);
     }
 }
 

@@ -3,6 +3,7 @@
 mod command;
 mod manifest;
 mod recorded;
+mod shapes;
 
 use flatline::inject::{Outcome, Settings, inject};
 use serde_json::Value;

@@ -91,12 +91,12 @@ fn a_pod_that_has_a_name_the_sidecar_needs_is_left_as_it_is() {
 }
 
 #[test]
-fn named_ports_move_and_probes_keep_asking_the_server() {
+fn named_ports_lead_to_flatline_and_probes_keep_asking_the_server() {
     let (pod, _) = injected(&recorded("named-ports-probes-gpu"), &Settings::default());
     let server = &pod["spec"]["containers"][0];
     assert_eq!(
         server["ports"][0],
-        json!({"containerPort": 8510, "protocol": "TCP"})
+        json!({"name": "grpc", "containerPort": 8500, "protocol": "TCP"})
     );
     assert_eq!(server["ports"][1]["name"], "http");
     assert_eq!(server["readinessProbe"]["tcpSocket"]["port"], 8510);

@@ -1,0 +1,186 @@
+//! What a shell runs that starts a container's process: whether one does, the text it is given,
+//! and the model server's flags in that text.
+
+use super::flags::{Word, base};
+
+const SHELLS: [&str; 7] = ["sh", "bash", "ash", "dash", "zsh", "ksh", "busybox"];
+/// Options of shells whose value is the next word.
+const WITH_VALUE: [&str; 2] = ["--rcfile", "--init-file"];
+
+/// What a shell is given to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shell<'a> {
+    /// The text behind `-c`.
+    Text(&'a str),
+    /// A file, which is not here to be read.
+    Script(&'a str),
+}
+
+/// What the shell runs that `words` start, if they start one before the `server`.
+pub(super) fn find<'a>(words: &[Word<'a>], server: impl Fn(&str) -> bool) -> Option<Shell<'a>> {
+    let is_shell =
+        |word: &Word<'_>| !word.text.starts_with('-') && SHELLS.contains(&base(word.text));
+    let mut rest = words.iter();
+    rest.find(|word| is_shell(word) || server(word.text))
+        .filter(|word| is_shell(word))?;
+    let mut takes_text = false;
+    while let Some(word) = rest.next() {
+        match word.text {
+            "--" | "-" => return operand(rest.next()?, takes_text),
+            long if long.starts_with("--") => {
+                if WITH_VALUE.contains(&long) {
+                    rest.next();
+                }
+            }
+            short if short.starts_with(['-', '+']) => {
+                takes_text |= short.starts_with('-') && short.contains('c');
+                // As in `-eo pipefail`.
+                if short.ends_with(['o', 'O']) {
+                    rest.next();
+                }
+            }
+            // The applet of busybox.
+            applet if SHELLS.contains(&applet) => {}
+            _ => return operand(word, takes_text),
+        }
+    }
+    None
+}
+
+fn operand<'a>(word: &Word<'a>, takes_text: bool) -> Option<Shell<'a>> {
+    Some(if takes_text {
+        Shell::Text(word.text)
+    } else {
+        Shell::Script(word.text)
+    })
+}
+
+/// The words of each command of a shell's text, behind nothing but what starts them.
+pub(super) fn commands(text: &str) -> Vec<Vec<String>> {
+    let mut commands = Vec::new();
+    let mut start = 0;
+    let mut quote = None;
+    let mut before = ' ';
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None | Some('"'), '\\') => {
+                chars.next();
+            }
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, ';' | '&' | '|' | '\n' | '(' | ')') => {
+                commands.push(&text[start..at]);
+                start = at + 1;
+            }
+            // A comment ends with its line, whatever quotes are in it.
+            (None, '#') if before.is_whitespace() => {
+                commands.push(&text[start..at]);
+                let end = chars.find(|(_, c)| *c == '\n');
+                start = end.map_or(text.len(), |(at, _)| at);
+            }
+            (None, _) => {}
+        }
+        before = c;
+    }
+    commands.push(&text[start..]);
+    commands
+        .into_iter()
+        .map(|command| {
+            let command = &command.replace("\\\n", "");
+            let words = command.split_whitespace().map(str::to_owned);
+            shlex::split(command).unwrap_or_else(|| words.collect())
+        })
+        .filter(|words| !words.is_empty())
+        .collect()
+}
+
+/// The value of the flag `name` in a command's words, the last of several.
+pub(super) fn flag(words: &[String], name: &str) -> Option<String> {
+    let value = |(at, word): (usize, &String)| {
+        let dashless = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
+        match dashless.strip_prefix(name)? {
+            "" => words.get(at + 1).cloned(),
+            rest => rest.strip_prefix('=').map(str::to_owned),
+        }
+    };
+    words.iter().enumerate().filter_map(value).next_back()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(line: &[&'static str]) -> Option<Shell<'static>> {
+        let words: Vec<_> = line
+            .iter()
+            .enumerate()
+            .map(|(index, text)| Word {
+                list: "command",
+                index,
+                text,
+            })
+            .collect();
+        find(&words, |word| base(word) == "server")
+    }
+
+    #[test]
+    fn the_text_stands_behind_the_options() {
+        for line in [
+            &["sh", "-c", "text"][..],
+            &["/bin/sh", "-ce", "text"],
+            &["bash", "-c", "-e", "text"],
+            &["bash", "-e", "-o", "pipefail", "-c", "text"],
+            &["bash", "-euxo", "pipefail", "-c", "text", "$0", "server"],
+            &["bash", "--login", "-c", "--", "text"],
+            &["bash", "--rcfile", "/etc/rc", "+x", "-c", "text"],
+            &["busybox", "sh", "-c", "text"],
+            &["tini", "--", "env", "A=1", "dash", "-lc", "text"],
+        ] {
+            assert_eq!(shell(line), Some(Shell::Text("text")), "{line:?}");
+        }
+        for line in [&["sh", "text", "-c"][..], &["/bin/bash", "-e", "text"]] {
+            assert_eq!(shell(line), Some(Shell::Script("text")), "{line:?}");
+        }
+        for line in [
+            &["server", "--name", "sh", "-c"][..],
+            &["server", "sh", "-c", "x"],
+            &["--shell=/bin/sh", "-c", "x"],
+            &["sh", "-c"],
+            &["sh"],
+            &[],
+        ] {
+            assert_eq!(shell(line), None, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn commands_end_where_the_shell_ends_them() {
+        let text = "a 'b; c' && d \"e | \\\"f\" # don't; g\nh i \\\n  j;k|l&(m)\n\n# 'n";
+        let found = commands(text);
+        assert_eq!(
+            found,
+            [
+                &["a", "b; c"][..],
+                &["d", "e | \"f"],
+                &["h", "i", "j"],
+                &["k"],
+                &["l"],
+                &["m"],
+            ]
+        );
+        // What is not closed is no reason to see nothing.
+        assert_eq!(commands("a \"b"), [["a", "\"b"]]);
+        assert_eq!(commands("a#b \\"), [["a#b", "\\"]]);
+    }
+
+    #[test]
+    fn the_last_flag_counts() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let port = |text| flag(&words(text), "port");
+        assert_eq!(port("x --port=1 -port 2").as_deref(), Some("2"));
+        assert_eq!(port("x --port 1 --portly=2").as_deref(), Some("1"));
+        assert_eq!(port("x ---port=1 port=2 --port"), None);
+    }
+}

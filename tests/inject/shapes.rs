@@ -1,0 +1,326 @@
+//! Shapes of pods beside the recorded ones: how servers are started, what ports and resources they
+//! have, and what only looks like them.
+
+use super::{has_arg, injected, recorded, sidecar, skipped};
+use flatline::inject::{Outcome, Settings, inject};
+use serde_json::{Value, json};
+
+fn pod(container: &Value) -> Value {
+    let mut pod = recorded("bare");
+    pod["spec"]["containers"] = json!([container]);
+    pod
+}
+
+fn annotated(mut pod: Value, annotations: Value) -> Value {
+    pod["metadata"]["annotations"] = annotations;
+    pod
+}
+
+/// A pod of one container of the official image.
+fn serving(fields: &Value) -> Value {
+    let mut container = json!({"name": "serving", "image": "tensorflow/serving:2.19.0"});
+    for (key, value) in fields.as_object().expect("fields") {
+        container[key] = value.clone();
+    }
+    pod(&container)
+}
+
+fn beside(pod: &mut Value, container: Value) {
+    let containers = pod["spec"]["containers"].as_array_mut();
+    containers.expect("containers").push(container);
+}
+
+fn iptables(pod: Value) -> Value {
+    annotated(pod, json!({"flatline.dev/redirect": "iptables"}))
+}
+
+fn upstream(pod: &Value) -> String {
+    let args = sidecar(pod)["args"].as_array().expect("args");
+    let found = args.iter().filter_map(Value::as_str);
+    let mut found = found.filter_map(|arg| arg.strip_prefix("--upstream=127.0.0.1:"));
+    found.next().expect("an upstream").to_owned()
+}
+
+#[test]
+fn what_only_has_the_name_of_the_server_is_left_alone() {
+    for image in [
+        "example.org/tensorflow-serving-client:1",
+        "tensorflow-serving-exporter",
+        "tf-serving-proxy",
+    ] {
+        let client = json!({"name": "c", "image": image, "args": ["--port=8500"]});
+        let (reason, _) = skipped(&pod(&client), &Settings::default());
+        assert_eq!(reason, "no_model_server", "{image}");
+        // Beside a server it is no second one, and keeps its words.
+        let mut both = serving(&json!({}));
+        beside(&mut both, client.clone());
+        let (after, _) = injected(&both, &Settings::default());
+        assert_eq!(after["spec"]["containers"][1], client, "{image}");
+    }
+    for image in [
+        "bitnami/tensorflow-serving:2",
+        "tensorflow-serving-gpu",
+        "a/tf_serving",
+    ] {
+        let server = json!({"name": "c", "image": image, "args": ["--port=8500"]});
+        injected(&pod(&server), &Settings::default());
+    }
+}
+
+#[test]
+fn no_shell_is_taken_for_words() {
+    let text = "tensorflow_model_server --port=8500";
+    for command in [
+        json!(["sh", "-ce", text]),
+        json!(["/bin/bash", "-e", "-o", "pipefail", "-c", text]),
+        json!(["/bin/sh", "/models/start.sh", "--port=8500"]),
+        json!(["/usr/bin/env", "bash", "-lc", text]),
+    ] {
+        let pod = serving(&json!({"command": command}));
+        let (reason, _) = skipped(&pod, &Settings::default());
+        assert_eq!(reason, "shell_command", "{command}");
+        let (after, _) = injected(&iptables(pod), &Settings::default());
+        assert_eq!(upstream(&after), "8500", "{command}");
+    }
+    let entrypoint =
+        json!({"command": ["bash", "/usr/bin/tf_serving_entrypoint.sh", "--port=9000"]});
+    let (after, _) = injected(&serving(&entrypoint), &Settings::default());
+    assert_eq!(after["spec"]["containers"][0]["command"][2], "--port=8510");
+}
+
+#[test]
+fn of_a_shells_text_the_servers_port_counts() {
+    for (text, port) in [
+        (
+            "tensorflow_model_server --port=9000 & nginx --port 8080",
+            "9000",
+        ),
+        (
+            "warm --port=1 && exec tensorflow_model_server --port 9000\nprobe --port=2",
+            "9000",
+        ),
+        (
+            "tensorflow_model_server --model_name=m; metrics --port=9100",
+            "8500",
+        ),
+        (
+            "exec \"$BIN\" \\\n  --model_base_path=/m \\\n  --port=9000 # not --port=1\n",
+            "9000",
+        ),
+        ("tensorflow_model_server --port=1 --port=9000", "9000"),
+    ] {
+        let pod = iptables(serving(&json!({"command": ["sh", "-c", text]})));
+        assert_eq!(
+            upstream(&injected(&pod, &Settings::default()).0),
+            port,
+            "{text}"
+        );
+    }
+    // Two servers, and a port that only the shell knows.
+    for text in [
+        "tensorflow_model_server --port=1 & tensorflow_model_server --port=2",
+        "tensorflow_model_server --port=${PORT:-8500}",
+    ] {
+        let mut pod = iptables(serving(&json!({"command": ["sh", "-c", text]})));
+        assert_eq!(
+            skipped(&pod, &Settings::default()).0,
+            "shell_command",
+            "{text}"
+        );
+        pod["metadata"]["annotations"]["flatline.dev/port"] = json!("2");
+        assert_eq!(
+            upstream(&injected(&pod, &Settings::default()).0),
+            "2",
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn of_two_variables_of_one_name_the_last_counts() {
+    let env = json!([
+        {"name": "PORT", "value": "1"},
+        {"name": "BASE", "value": "90"},
+        {"name": "PORT", "value": "$(BASE)00"}
+    ]);
+    let pod = serving(&json!({"args": ["--port=$(PORT)"], "env": env}));
+    let (after, _) = injected(&pod, &Settings::default());
+    assert!(has_arg(sidecar(&after), "--listen=[::]:9000"));
+    let elsewhere = json!([
+        {"name": "PORT", "value": "1"},
+        {"name": "PORT", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "b"}}}
+    ]);
+    let pod = serving(&json!({"args": ["--port=$(PORT)"], "env": elsewhere}));
+    assert_eq!(skipped(&pod, &Settings::default()).0, "shell_command");
+}
+
+#[test]
+fn a_port_of_an_unknown_program_may_be_another() {
+    let custom = json!({"name": "own", "image": "example.org/server", "args": ["--port=8080"]});
+    let annotations = json!({
+        "flatline.dev/container": "own",
+        "flatline.dev/port": "8500",
+        "flatline.dev/redirect": "iptables"
+    });
+    let mut pod = annotated(pod(&custom), annotations);
+    assert_eq!(upstream(&injected(&pod, &Settings::default()).0), "8500");
+    // To move it by that flag, it has to be the one.
+    pod["metadata"]["annotations"]["flatline.dev/redirect"] = json!("args");
+    let outcome = inject(&pod, &Settings::default());
+    assert!(matches!(outcome, Outcome::Refused { .. }), "{outcome:?}");
+}
+
+#[test]
+fn declared_ports_stay_on_the_server_and_stand_once_where_they_may() {
+    let own = json!([
+        {"name": "grpc", "containerPort": 8500, "hostPort": 30500, "protocol": "TCP"},
+        {"name": "flatline-admin", "containerPort": 8501}
+    ]);
+    let (after, _) = injected(&serving(&json!({"ports": own})), &Settings::default());
+    assert_eq!(after["spec"]["containers"][0]["ports"], own);
+    let declared = &sidecar(&after)["ports"];
+    assert_eq!(
+        declared[0],
+        json!({"name": "grpc", "containerPort": 8500, "protocol": "TCP"})
+    );
+    // Two of one name in one container are refused by the API server.
+    let own = json!([{"name": "flatline-admin", "containerPort": 8500}]);
+    let (after, _) = injected(&serving(&json!({"ports": own})), &Settings::default());
+    assert_eq!(sidecar(&after)["ports"][0].get("name"), None);
+}
+
+#[test]
+fn probes_of_every_container_keep_asking_the_server() {
+    let mut pod = serving(&json!({}));
+    beside(
+        &mut pod,
+        json!({
+            "name": "watcher",
+            "image": "watcher",
+            "ports": [{"name": "grpc", "containerPort": 1}],
+            "livenessProbe": {"tcpSocket": {"port": 8500}},
+            "readinessProbe": {"tcpSocket": {"port": "grpc"}},
+            "startupProbe": {"exec": {"command": ["nc", "-z", "localhost:8500"]}}
+        }),
+    );
+    let (after, warnings) = injected(&pod, &Settings::default());
+    let watcher = &after["spec"]["containers"][1];
+    assert_eq!(watcher["livenessProbe"]["tcpSocket"]["port"], 8510);
+    assert_eq!(watcher["readinessProbe"]["tcpSocket"]["port"], "grpc");
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0].contains("startupProbe of container `watcher`"),
+        "{warnings:?}"
+    );
+    let (_, warnings) = injected(&iptables(pod), &Settings::default());
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+}
+
+#[test]
+fn a_guaranteed_pod_stays_guaranteed() {
+    let resources = json!({
+        "requests": {"cpu": "1000m", "memory": "1Gi"},
+        "limits": {"cpu": 1, "memory": "1024Mi"}
+    });
+    let pod = serving(&json!({"resources": resources}));
+    for pod in [pod.clone(), iptables(pod)] {
+        let (after, warnings) = injected(&pod, &Settings::default());
+        assert!(warnings[0].contains("Guaranteed"), "{warnings:?}");
+        for container in after["spec"]["initContainers"].as_array().expect("a list") {
+            assert_eq!(
+                container["resources"]["requests"],
+                container["resources"]["limits"]
+            );
+        }
+    }
+}
+
+#[test]
+fn what_the_pod_may_use_as_a_whole_grows_by_the_sidecar() {
+    let mut pod = serving(&json!({}));
+    pod["spec"]["resources"] = json!({
+        "requests": {"cpu": "1500m", "memory": "1Gi", "hugepages-2Mi": "4Mi"},
+        "limits": {"memory": "2Gi"}
+    });
+    let (after, warnings) = injected(&pod, &Settings::default());
+    assert_eq!(
+        after["spec"]["resources"],
+        json!({
+            "requests": {
+                "cpu": "1550m",
+                "memory": format!("{}", (1024_u64 + 64) << 20),
+                "hugepages-2Mi": "4Mi"
+            },
+            "limits": {"memory": format!("{}", (2048_u64 + 256) << 20)}
+        })
+    );
+    assert!(warnings[0].contains("spec.resources"), "{warnings:?}");
+    // Guaranteed as a whole, whatever its containers say.
+    pod["spec"]["resources"] = json!({"limits": {"cpu": "2", "memory": "1Gi"}});
+    let (after, _) = injected(&pod, &Settings::default());
+    let own = &sidecar(&after)["resources"];
+    assert_eq!(own["requests"], own["limits"]);
+    assert_eq!(after["spec"]["resources"]["limits"]["cpu"], "3000m");
+}
+
+#[test]
+fn a_container_of_the_sidecars_name_is_not_the_sidecar() {
+    let mut pod = serving(&json!({}));
+    beside(&mut pod, json!({"name": "flatline", "image": "monitor"}));
+    for legacy_sidecar in [false, true] {
+        let settings = Settings {
+            legacy_sidecar,
+            ..Settings::default()
+        };
+        assert_eq!(skipped(&pod, &settings).0, "name_taken");
+    }
+}
+
+#[test]
+fn a_label_that_says_no_counts_as_an_annotation_does() {
+    let mut pod = annotated(
+        serving(&json!({})),
+        json!({"flatline.dev/inject": "enabled"}),
+    );
+    pod["metadata"]["labels"]["flatline.dev/inject"] = json!("disabled");
+    assert_eq!(skipped(&pod, &Settings::default()).0, "opted_out");
+}
+
+#[test]
+fn bounds_that_nothing_runs_with_are_refused() {
+    for (key, value) in [
+        ("memory-limit", json!("128m")),
+        ("memory-request", json!("64")),
+        ("cpu-limit", json!("1u")),
+        ("image", json!("Flatline:1")),
+        ("port", json!(8500)),
+    ] {
+        let annotations = json!({(format!("flatline.dev/{key}")): value});
+        let outcome = inject(
+            &annotated(serving(&json!({})), annotations),
+            &Settings::default(),
+        );
+        let Outcome::Refused { mistakes } = outcome else {
+            panic!("{key}: {outcome:?}");
+        };
+        assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+        assert_eq!(mistakes[0].reason.contains("in quotes"), value.is_number());
+    }
+    let annotations = json!({"flatline.dev/memory-limit": "1e9"});
+    injected(
+        &annotated(serving(&json!({})), annotations),
+        &Settings::default(),
+    );
+}
+
+#[test]
+fn the_admin_port_evades_what_any_container_names() {
+    let mut pod = serving(&json!({}));
+    beside(
+        &mut pod,
+        json!({"name": "node", "image": "exporter", "args": ["--web.listen-address=:9464"]}),
+    );
+    let (after, warnings) = injected(&pod, &Settings::default());
+    assert!(has_arg(sidecar(&after), "--admin=[::]:9465"));
+    assert!(warnings[0].contains("9465"), "{warnings:?}");
+}
