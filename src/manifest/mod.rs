@@ -188,6 +188,12 @@ fn one(
         json_patch::patch(&mut after, &patch).map_err(|error| wrong(error.to_string()))?;
     }
     if denied {
+        // None of the others is printed either.
+        for note in notes.iter_mut() {
+            if !matches!(note.done, Done::Denied(_)) {
+                note.done = Done::Denied(vec!["another pod of its document is".to_owned()]);
+            }
+        }
         return Ok(None);
     }
     let edited = change.apply(text);

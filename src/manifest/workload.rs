@@ -21,18 +21,29 @@ pub(super) struct Template {
 /// Every pod in `object`, in order.
 pub(super) fn templates(object: &Value) -> Vec<Template> {
     let mut found = Vec::new();
-    collect(object, &mut Vec::new(), DEPTH, &mut found);
+    collect(object, ("", ""), &mut Vec::new(), DEPTH, &mut found);
     found
 }
 
-fn collect(object: &Value, path: &mut Vec<String>, depth: usize, found: &mut Vec<Template>) {
-    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
-    let kind = text("kind");
-    let api = text("apiVersion");
-    if kind.ends_with("List") && object.get("items").is_some() && depth > 0 {
+/// `listed` is the group and the kind of what stands in a list of one kind, whose items need not
+/// name them.
+fn collect(
+    object: &Value,
+    listed: (&str, &str),
+    path: &mut Vec<String>,
+    depth: usize,
+    found: &mut Vec<Template>,
+) {
+    let text = |key: &str| object.get(key).and_then(Value::as_str);
+    let kind = text("kind").unwrap_or(listed.1);
+    let api = text("apiVersion").unwrap_or(listed.0);
+    if let Some(of) = kind.strip_suffix("List")
+        && object.get("items").is_some()
+        && depth > 0
+    {
         for (index, item) in object["items"].as_array().into_iter().flatten().enumerate() {
             path.extend(["items".to_owned(), index.to_string()]);
-            collect(item, path, depth - 1, found);
+            collect(item, (api, of), path, depth - 1, found);
             path.truncate(path.len() - 2);
         }
         return;
@@ -59,18 +70,21 @@ fn collect(object: &Value, path: &mut Vec<String>, depth: usize, found: &mut Vec
     found.push(Template {
         path,
         pod: template.clone(),
-        name: name(object),
+        name: subject(object, kind),
     });
 }
 
 /// Kind and name, for people.
 pub(super) fn name(object: &Value) -> String {
     let kind = object.get("kind").and_then(Value::as_str);
+    subject(object, kind.unwrap_or("object without a kind"))
+}
+
+fn subject(object: &Value, kind: &str) -> String {
     let metadata = object.get("metadata");
     let name = ["name", "generateName"]
         .iter()
         .find_map(|key| metadata?.get(key)?.as_str());
-    let kind = kind.unwrap_or("object without a kind");
     match name {
         Some(name) => format!("{kind} {name}"),
         None => kind.to_owned(),

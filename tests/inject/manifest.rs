@@ -281,6 +281,33 @@ fn wrong_annotations_leave_the_document_as_it_was_or_out() {
 }
 
 #[test]
+fn a_list_of_pods_need_not_name_their_kind_and_goes_as_a_whole() {
+    let pod = "- metadata: {name: a}\n  spec:\n    containers:\n    - {name: s, image: tensorflow/serving}\n";
+    let wrong = pod.replace(
+        "{name: a}",
+        "{name: b, annotations: {flatline.dev/port: x}}",
+    );
+    let list = format!("apiVersion: v1\nkind: PodList\nitems:\n{pod}{wrong}");
+    let after = rewrite(&list, &Settings::default());
+    assert_eq!(after.text.matches("name: flatline\n").count(), 1);
+    assert_eq!(after.notes[0].subject, "Pod a");
+    let strict = Settings {
+        on_bad_annotation: OnBadAnnotation::Deny,
+        ..Settings::default()
+    };
+    let denied = rewrite(&list, &strict);
+    assert_eq!(denied.text, "");
+    assert!(
+        denied
+            .notes
+            .iter()
+            .all(|note| matches!(note.done, Done::Denied(_))),
+        "{:?}",
+        denied.notes
+    );
+}
+
+#[test]
 fn other_ways_of_taking_the_port_can_be_written_as_text() {
     let redirect = DEPLOYMENT.replace(
         "labels: {app: digits}",
