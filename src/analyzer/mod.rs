@@ -7,6 +7,7 @@ mod facts;
 mod feed;
 mod findings;
 mod history;
+mod judged;
 #[cfg(test)]
 mod lives;
 #[cfg(test)]
@@ -26,8 +27,8 @@ mod wire;
 
 use crate::detect::rows::CallRows;
 use crate::detect::{Saved, Settings};
+use crate::diagnose::Judgement;
 use crate::diagnose::facts::{ModelTruth, Previous};
-use crate::diagnose::{Judgement, judge};
 use crate::fingerprint::Key;
 use crate::fingerprint::call::{Call, Output, read};
 use crate::proto::flatline::v1::Exchange;
@@ -43,6 +44,7 @@ use probes::Probes;
 pub use recent::Sample;
 use series::Series;
 pub use series::SeriesKey;
+use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 pub use traffic::{OWN_LINES, SeriesTraffic, Traffic};
@@ -123,6 +125,8 @@ pub struct Analyzer {
     probes: Probes,
     /// What is known of the models from outside the traffic.
     truths: BTreeMap<String, ModelTruth>,
+    /// How often causes were judged.
+    judged: Cell<u64>,
 }
 
 impl Analyzer {
@@ -143,6 +147,7 @@ impl Analyzer {
             saved: BTreeMap::new(),
             probes: Probes::default(),
             truths: BTreeMap::new(),
+            judged: Cell::new(0),
         }
     }
 
@@ -212,10 +217,9 @@ impl Analyzer {
     /// Everything there is to say at `now_nanos`, nanoseconds since the Unix epoch. Changes nothing.
     #[must_use]
     pub fn report(&self, now_nanos: i64) -> Report {
-        let series = self
-            .series
-            .iter()
-            .map(|(key, series)| self.describe(key, series, now_nanos));
+        let series = self.series.iter().zip(self.judgements());
+        let series =
+            series.map(|((key, series), judgement)| describe(key, series, judgement, now_nanos));
         Report {
             schema: 1,
             at: rfc3339(now_nanos),
@@ -332,41 +336,6 @@ impl Analyzer {
         1
     }
 
-    fn describe(&self, key: &SeriesKey, series: &Series, now_nanos: i64) -> SeriesReport {
-        let state = series.alert.state();
-        let quiet = state == State::Inactive;
-        let judgement = if quiet {
-            Judgement::default()
-        } else {
-            judge(&self.facts(key, series))
-        };
-        SeriesReport {
-            model: key.model.clone(),
-            version: key.version,
-            signature: key.signature.clone(),
-            output: key.output.clone(),
-            state,
-            kind: series.alert.kind(),
-            since: series.alert.since_nanos().map(rfc3339),
-            confidence: if quiet {
-                0.0
-            } else {
-                series.verdict.confidence
-            },
-            evidence: series.verdict.evidence.clone(),
-            incident: (!quiet).then(|| baselines::incident(series)),
-            baseline: series.baseline(),
-            row_is: if series.followed {
-                RowIs::Entry
-            } else {
-                RowIs::WholeReply
-            },
-            window: series.window.stats_at(now_nanos),
-            causes: judgement.causes,
-            ruled_out: judgement.ruled_out,
-        }
-    }
-
     /// The newest older version of the same output.
     fn older_version(&self, key: &SeriesKey) -> Option<(&SeriesKey, &Series)> {
         self.series
@@ -383,6 +352,41 @@ impl Analyzer {
             distinct_inputs: stats.distinct_inputs.min(series.distinct_inputs()),
             distinct_outputs: stats.distinct_outputs,
         })
+    }
+}
+
+fn describe(
+    key: &SeriesKey,
+    series: &Series,
+    judgement: Judgement,
+    now_nanos: i64,
+) -> SeriesReport {
+    let state = series.alert.state();
+    let quiet = state == State::Inactive;
+    SeriesReport {
+        model: key.model.clone(),
+        version: key.version,
+        signature: key.signature.clone(),
+        output: key.output.clone(),
+        state,
+        kind: series.alert.kind(),
+        since: series.alert.since_nanos().map(rfc3339),
+        confidence: if quiet {
+            0.0
+        } else {
+            series.verdict.confidence
+        },
+        evidence: series.verdict.evidence.clone(),
+        incident: (!quiet).then(|| baselines::incident(series)),
+        baseline: series.baseline(),
+        row_is: if series.followed {
+            RowIs::Entry
+        } else {
+            RowIs::WholeReply
+        },
+        window: series.window.stats_at(now_nanos),
+        causes: judgement.causes,
+        ruled_out: judgement.ruled_out,
     }
 }
 

@@ -1,6 +1,7 @@
 //! One series: a model's version, signature and output tensor.
 
 use super::history::{CallFact, History, RowFact};
+use super::judged::Judged;
 use super::pairs::Pairs;
 use super::recent::Recent;
 use super::seen::Seen;
@@ -51,6 +52,7 @@ pub(super) struct Series {
     /// When its first and its last row were answered.
     pub(super) first_nanos: i64,
     pub(super) last_nanos: i64,
+    pub(super) judged: Judged,
     detector: Detector,
     /// When every so many rows were answered, oldest first.
     times: VecDeque<(u64, i64)>,
@@ -76,6 +78,7 @@ impl Series {
             recent: Recent::default(),
             first_nanos: 0,
             last_nanos: 0,
+            judged: Judged::default(),
             detector,
             times: VecDeque::new(),
         }

@@ -5,7 +5,6 @@ use super::pairs::Tally;
 use super::recent::Sample;
 use super::series::SeriesKey;
 use super::{Analyzer, State};
-use crate::diagnose::judge;
 use crate::report::Category;
 use std::collections::BTreeMap;
 
@@ -69,7 +68,7 @@ impl Analyzer {
         if series.alert.state() == State::Inactive {
             return None;
         }
-        judge(&self.facts(key, series))
+        self.judge(key, series)
             .causes
             .first()
             .map(|cause| cause.category)
