@@ -121,7 +121,8 @@ impl<'a> Overrides<'a> {
                 example: "annotate".to_owned(),
             });
         }
-        if read.mistakes.is_empty() {
+        // What else a pod says that wants no sidecar does not matter.
+        if read.mistakes.is_empty() || overrides.opted_out {
             Ok(overrides)
         } else {
             Err(read.mistakes)

@@ -57,9 +57,25 @@ pub(super) fn find<'a>(container: &Container<'a>, words: &[Word<'a>], name: &str
     found
 }
 
+/// A word that is a variable and may become a flag, which then is not seen here.
+pub(super) fn variable_flag<'a>(container: &Container<'a>, words: &[Word<'a>]) -> Option<&'a str> {
+    let is_value = |at: usize| {
+        let before = at.checked_sub(1).map_or("", |before| words[before].text);
+        before.starts_with('-') && !before.contains('=')
+    };
+    let becomes = |at: usize, text: &str| {
+        let expanded = expand(container, text);
+        expanded.starts_with('-') || expanded.starts_with("$(") && !is_value(at)
+    };
+    let mut words = words.iter().enumerate();
+    words
+        .find(|(at, word)| word.text.starts_with("$(") && becomes(*at, word.text))
+        .map(|(_, word)| word.text)
+}
+
 /// `$(NAME)` as the kubelet expands it, where the value stands in the container itself. Of two
 /// variables of one name the last counts; `$$` stands for `$`.
-fn expand(container: &Container<'_>, text: &str) -> String {
+pub(super) fn expand(container: &Container<'_>, text: &str) -> String {
     let mut known = HashMap::new();
     for variable in container.list("env") {
         let Some(name) = variable.get("name").and_then(Value::as_str) else {

@@ -1,6 +1,7 @@
 //! Which ports a pod has, and which are free.
 
 use super::pod::{Container, Pod};
+use super::probes;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -16,11 +17,13 @@ pub(super) fn mentioned(container: &Container<'_>) -> BTreeSet<u16> {
         .into_iter()
         .flat_map(|key| container.list(key));
     let variables = container.list("env").iter().filter_map(|v| v.get("value"));
+    let probed = probes::ports(container.fields).into_iter();
     words
         .chain(variables)
         .filter_map(Value::as_str)
         .flat_map(|text| text.split(|c: char| !c.is_ascii_digit()))
         .filter_map(|digits| digits.parse().ok())
+        .chain(probed.filter_map(|(_, port)| port.as_u64()?.try_into().ok()))
         .chain(of(container))
         .collect()
 }

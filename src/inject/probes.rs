@@ -19,7 +19,15 @@ pub(super) fn ports(container: &Object) -> Vec<(Vec<&'static str>, &Value)> {
             let port = path[1..]
                 .iter()
                 .try_fold(start, |at, key| Some(at?.get(key)));
-            if let Some(Some(port)) = port {
+            let other = path[1..path.len() - 1]
+                .iter()
+                .try_fold(start, |at, key| Some(at?.get(key)))
+                .flatten()
+                .and_then(|asked| asked.get("host"));
+            // With a host it may ask another machine.
+            if let Some(Some(port)) = port
+                && other.is_none_or(|host| host == "" || host.is_null())
+            {
                 found.push((path, port));
             }
         }

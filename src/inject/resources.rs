@@ -5,7 +5,7 @@ use super::patch::Edits;
 use super::pod::{Object, Pod};
 use super::takeover::Refusal;
 use super::{Mistake, Settings};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 const BOUNDS: [&str; 2] = ["requests", "limits"];
 const RESOURCES: [&str; 2] = ["cpu", "memory"];
@@ -18,31 +18,38 @@ pub fn quantity(text: &str) -> Option<f64> {
         .find(|c: char| !c.is_ascii_digit() && c != '.')
         .unwrap_or(text.len());
     let (digits, suffix) = text.split_at(end);
-    let number: f64 = digits.parse().ok()?;
-    let kibi = 1024.0_f64;
-    let factor = match suffix {
-        "" => 1.0,
-        "n" => 1e-9,
-        "u" => 1e-6,
-        "m" => 1e-3,
-        "k" => 1e3,
-        "M" => 1e6,
-        "G" => 1e9,
-        "T" => 1e12,
-        "P" => 1e15,
-        "E" => 1e18,
-        "Ki" => kibi,
-        "Mi" => kibi.powi(2),
-        "Gi" => kibi.powi(3),
-        "Ti" => kibi.powi(4),
-        "Pi" => kibi.powi(5),
-        "Ei" => kibi.powi(6),
+    let kibi = |power| 1024_f64.powi(power);
+    // Divided where Kubernetes divides, so that `1900m` is `1.9` to the last bit.
+    let (times, over) = match suffix {
+        "" => (1.0, 1.0),
+        "n" => (1.0, 1e9),
+        "u" => (1.0, 1e6),
+        "m" => (1.0, 1e3),
+        "k" => (1e3, 1.0),
+        "M" => (1e6, 1.0),
+        "G" => (1e9, 1.0),
+        "T" => (1e12, 1.0),
+        "P" => (1e15, 1.0),
+        "E" => (1e18, 1.0),
+        "Ki" => (kibi(1), 1.0),
+        "Mi" => (kibi(2), 1.0),
+        "Gi" => (kibi(3), 1.0),
+        "Ti" => (kibi(4), 1.0),
+        "Pi" => (kibi(5), 1.0),
+        "Ei" => (kibi(6), 1.0),
         exponent => {
             let power: i32 = exponent.strip_prefix(['e', 'E'])?.parse().ok()?;
-            (-18..=18).contains(&power).then(|| 10_f64.powi(power))?
+            match power {
+                0..=18 => (10_f64.powi(power), 1.0),
+                -18..0 => (1.0, 10_f64.powi(-power)),
+                _ => return None,
+            }
         }
     };
-    Some(number * factor)
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+    let number: f64 = format!("{whole}{part}").parse().ok()?;
+    let decimals = i32::try_from(part.len()).ok().filter(|n| *n <= 18)?;
+    Some(number * times / (over * 10_f64.powi(decimals)))
 }
 
 /// Whether the sidecar can run with `text` of a resource, `cpu` or `memory`: a processor is given
@@ -116,24 +123,38 @@ pub(super) fn raise_pod(
     sidecar: &Value,
     warnings: &mut Vec<String>,
 ) {
-    let Some(own) = of(pod.spec) else { return };
+    let Some(own) = of_pod(pod) else { return };
     let mut raised = Vec::new();
-    for bound in BOUNDS {
-        for resource in RESOURCES {
-            let Some(old) = own.get(bound).and_then(|b| b.get(resource)) else {
-                continue;
+    let lacks_requests = own.get("requests").is_none_or(Value::is_null);
+    let mut requests = Map::new();
+    for resource in RESOURCES {
+        for bound in BOUNDS {
+            let old = own.get(bound).and_then(|b| b.get(resource));
+            let before = match old {
+                Some(old) => amount(old),
+                None if bound == "requests" => requested(pod, own, resource),
+                None => None,
             };
-            let (Some(before), Some(more)) = (amount(old), amount(&sidecar[bound][resource]))
-            else {
+            let (Some(before), Some(more)) = (before, amount(&sidecar[bound][resource])) else {
                 continue;
             };
             let sum = match resource {
                 "cpu" => format!("{}m", ((before + more) * 1e3).round()),
                 _ => format!("{}", (before + more).ceil()),
             };
-            edits.replace(&["spec", "resources", bound, resource], old, json!(sum));
             raised.push(format!("{resource} {bound} to {sum}"));
+            let path = ["spec", "resources", bound, resource];
+            match old {
+                Some(old) => edits.replace(&path, old, json!(sum)),
+                None if lacks_requests => {
+                    requests.insert(resource.to_owned(), json!(sum));
+                }
+                None => edits.add(&path, json!(sum)),
+            }
         }
+    }
+    if !requests.is_empty() {
+        edits.add(&["spec", "resources", "requests"], Value::Object(requests));
     }
     if !raised.is_empty() {
         warnings.push(format!(
@@ -154,10 +175,37 @@ fn is_guaranteed(pod: &Pod<'_>) -> bool {
                 && of("requests").is_none_or(|request| Some(request) == limit)
         })
     };
-    match of(pod.spec) {
-        Some(resources) => is_bound(resources),
+    match of_pod(pod) {
+        Some(resources) => RESOURCES.iter().all(|key| {
+            let limit = amount(&resources["limits"][key]).filter(|limit| *limit > 0.0);
+            let request = amount(&resources["requests"][key]);
+            limit.is_some() && request.or_else(|| requested(pod, resources, key)) == limit
+        }),
         None => pod.containers().all(|c| of(c.fields).is_some_and(is_bound)),
     }
+}
+
+/// What the API server puts in for what a pod as a whole should request and does not say: the sum
+/// over its containers, or the limit where none of them requests any.
+fn requested(pod: &Pod<'_>, own: &Value, resource: &str) -> Option<f64> {
+    let limit = amount(&own["limits"][resource])?;
+    let all = pod.running().filter_map(|container| {
+        let resources = of(container.fields)?;
+        let bound = |bound: &str| amount(&resources[bound][resource]);
+        bound("requests").or_else(|| bound("limits"))
+    });
+    let all: Vec<f64> = all.collect();
+    Some(match all.as_slice() {
+        [] => limit,
+        some => some.iter().sum(),
+    })
+}
+
+/// What the pod says as a whole of processor or memory.
+fn of_pod<'a>(pod: &Pod<'a>) -> Option<&'a Value> {
+    let own = of(pod.spec)?;
+    let says = |bound: &str| RESOURCES.iter().any(|key| own[bound].get(key).is_some());
+    BOUNDS.iter().any(|bound| says(bound)).then_some(own)
 }
 
 fn of(fields: &Object) -> Option<&Value> {
@@ -187,6 +235,9 @@ mod tests {
             ("2E", 2e18),
             ("5.", 5.0),
             ("0", 0.0),
+            ("1900m", 1.9),
+            ("570m", 0.57),
+            ("5e-1", 0.5),
         ] {
             assert_eq!(quantity(text), Some(amount), "{text}");
         }

@@ -3,6 +3,7 @@
 use super::annotations::Overrides;
 use super::flags::{self, Flag, Word};
 use super::pod::{Container, Pod};
+use super::ports;
 use super::shell::{self, Shell};
 use super::takeover::Refusal;
 use super::{Mistake, Redirect, Skip};
@@ -56,9 +57,34 @@ pub(super) fn find<'a>(
     let shell = shell::find(&words, runs_binary);
     let launch = launch(&container, &words, shell);
     let commands = match shell {
-        Some(Shell::Text(text)) => server_commands(text),
+        Some(Shell::Text(text)) => {
+            // The kubelet expands before the shell does; what `"$@"` stands for comes behind `$0`.
+            let behind = words
+                .iter()
+                .skip_while(|word| !std::ptr::eq(word.text, text));
+            let behind: Vec<_> = behind.skip(2).map(|word| word.text.to_owned()).collect();
+            let mut commands = server_commands(&flags::expand(&container, text));
+            for words in &mut commands {
+                if words
+                    .iter()
+                    .any(|word| ["$@", "$*"].contains(&word.as_str()))
+                {
+                    words.extend(behind.iter().map(|word| flags::expand(&container, word)));
+                }
+            }
+            commands
+        }
         _ => Vec::new(),
     };
+    if let Some(word) = flags::variable_flag(&container, &words)
+        && !matches!(shell, Some(Shell::Text(_)))
+    {
+        let detail = format!(
+            "the word `{word}` of container `{}` becomes a flag only when it runs; write it out",
+            container.name()
+        );
+        return Err(Refusal::Skip(Skip::ShellCommand, detail));
+    }
     let value = |name: &str| match shell {
         Some(Shell::Text(_)) => {
             let mut values: Vec<_> = commands
@@ -80,7 +106,10 @@ pub(super) fn find<'a>(
         let detail = format!("container `{}` has a flag for it", container.name());
         return Err(Refusal::Skip(Skip::TlsInServer, detail));
     }
-    let said = value("port");
+    let mut said = value("port");
+    if said.is_none() && launch == Launch::Words && is_default_certain(&container, &words) {
+        said = Some(DEFAULT_PORT.to_string());
+    }
     if said.as_deref() == Some("0") {
         let detail = format!("container `{}` has --port=0", container.name());
         return Err(Refusal::Skip(Skip::UnixOnly, detail));
@@ -101,6 +130,13 @@ pub(super) fn find<'a>(
             }));
         }
         (Some(port), ..) | (None, Some(port), _) => port,
+        (None, None, None) if declares_another(&container) => {
+            let detail = format!(
+                "container `{}` declares ports, but not {DEFAULT_PORT}; name its gRPC port by flatline.dev/port",
+                container.name()
+            );
+            return Err(Refusal::Skip(Skip::UnknownEntrypoint, detail));
+        }
         (None, None, None) => DEFAULT_PORT,
         (None, None, Some(text)) => {
             let detail = format!(
@@ -154,7 +190,7 @@ fn is_model_server(container: &Container<'_>) -> bool {
     is_official(&image)
         || is_image_of_server(flags::base(&image))
         || words.iter().any(|word| runs_binary(word.text))
-        || matches!(shell::find(&words, runs_binary), Some(Shell::Text(text)) if text.contains(BINARY))
+        || matches!(shell::find(&words, runs_binary), Some(Shell::Text(text)) if starts_server(text))
         || has_own_flag(container, &words)
 }
 
@@ -210,10 +246,7 @@ fn server_commands(text: &str) -> Vec<Vec<String>> {
     let commands = shell::commands(text);
     let servers: Vec<_> = commands
         .iter()
-        .filter_map(|words| {
-            let at = words.iter().position(|word| runs_binary(word))?;
-            Some(words[at..].to_vec())
-        })
+        .filter_map(|words| Some(words[started(words)?..].to_vec()))
         .collect();
     if !servers.is_empty() {
         return servers;
@@ -225,8 +258,39 @@ fn server_commands(text: &str) -> Vec<Vec<String>> {
     }
 }
 
+fn starts_server(text: &str) -> bool {
+    shell::commands(text)
+        .iter()
+        .any(|words| started(words).is_some())
+}
+
+/// Where in a command's words the server is that it starts, and does not only look for.
+fn started(words: &[String]) -> Option<usize> {
+    const LOOKS: [&str; 10] = [
+        "pgrep", "pkill", "pidof", "killall", "grep", "ps", "which", "ls", "test", "echo",
+    ];
+    let at = words.iter().position(|word| runs_binary(word))?;
+    let looks = |word: &String| LOOKS.contains(&flags::base(word));
+    (!words[..at].iter().any(looks)).then_some(at)
+}
+
+/// Whether the words reach the server itself, which takes its default where they name no port.
+fn is_default_certain(container: &Container<'_>, words: &[Word<'_>]) -> bool {
+    let image = repository(container.text("image").unwrap_or_default());
+    container.list("command").is_empty() && is_official(&image)
+        || words.iter().any(|word| runs_binary(word.text))
+}
+
+/// Whether it declares TCP ports without the default among them: an image's own entrypoint may
+/// well have another.
+fn declares_another(container: &Container<'_>) -> bool {
+    let declared = container.list("ports").iter().filter(|p| ports::is_tcp(p));
+    let declared: Vec<_> = declared.filter_map(ports::number).collect();
+    !declared.is_empty() && !declared.contains(&DEFAULT_PORT)
+}
+
 fn runs_binary(word: &str) -> bool {
-    [BINARY, ENTRYPOINT].contains(&flags::base(word))
+    [BINARY, ENTRYPOINT].contains(&flags::base(word)) && !word.contains(char::is_whitespace)
 }
 
 fn has_own_flag(container: &Container<'_>, words: &[Word<'_>]) -> bool {

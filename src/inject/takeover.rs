@@ -150,8 +150,12 @@ fn choose_ports(
         );
         return Err(Refusal::Skip(Skip::NotTcp, detail));
     }
-    let other = pod.running().find(|container| {
+    // A native sidecar listens before the pod's own init containers have run.
+    let beside =
+        |list: &str| list == "containers" || redirect == Redirect::Args && !settings.legacy_sidecar;
+    let other = pod.containers().find(|container| {
         container.name() != name
+            && (container.text("restartPolicy") == Some("Always") || beside(container.list))
             && container
                 .list("ports")
                 .iter()
@@ -168,6 +172,8 @@ fn choose_ports(
     let mut taken = ports::declared(pod);
     taken.extend(pod.containers().flat_map(|c| ports::mentioned(&c)));
     taken.insert(server.port);
+    let scraped = pod.annotation("prometheus.io/port");
+    taken.extend(scraped.and_then(|port| port.parse::<u16>().ok()));
     let none = || clash("no port is free".to_owned());
     let admin = ports::free(settings.admin_port, &taken).ok_or_else(none)?;
     if admin != settings.admin_port {

@@ -1,5 +1,6 @@
 //! Injection: recorded reviews, many shapes of pods, and properties that hold for any JSON.
 
+mod bounds;
 mod command;
 mod manifest;
 mod recorded;

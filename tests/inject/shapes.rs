@@ -11,13 +11,13 @@ fn pod(container: &Value) -> Value {
     pod
 }
 
-fn annotated(mut pod: Value, annotations: Value) -> Value {
+pub(super) fn annotated(mut pod: Value, annotations: Value) -> Value {
     pod["metadata"]["annotations"] = annotations;
     pod
 }
 
 /// A pod of one container of the official image.
-fn serving(fields: &Value) -> Value {
+pub(super) fn serving(fields: &Value) -> Value {
     let mut container = json!({"name": "serving", "image": "tensorflow/serving:2.19.0"});
     for (key, value) in fields.as_object().expect("fields") {
         container[key] = value.clone();
@@ -30,7 +30,7 @@ fn beside(pod: &mut Value, container: Value) {
     containers.expect("containers").push(container);
 }
 
-fn iptables(pod: Value) -> Value {
+pub(super) fn iptables(pod: Value) -> Value {
     annotated(pod, json!({"flatline.dev/redirect": "iptables"}))
 }
 
@@ -217,53 +217,6 @@ fn probes_of_every_container_keep_asking_the_server() {
 }
 
 #[test]
-fn a_guaranteed_pod_stays_guaranteed() {
-    let resources = json!({
-        "requests": {"cpu": "1000m", "memory": "1Gi"},
-        "limits": {"cpu": 1, "memory": "1024Mi"}
-    });
-    let pod = serving(&json!({"resources": resources}));
-    for pod in [pod.clone(), iptables(pod)] {
-        let (after, warnings) = injected(&pod, &Settings::default());
-        assert!(warnings[0].contains("Guaranteed"), "{warnings:?}");
-        for container in after["spec"]["initContainers"].as_array().expect("a list") {
-            assert_eq!(
-                container["resources"]["requests"],
-                container["resources"]["limits"]
-            );
-        }
-    }
-}
-
-#[test]
-fn what_the_pod_may_use_as_a_whole_grows_by_the_sidecar() {
-    let mut pod = serving(&json!({}));
-    pod["spec"]["resources"] = json!({
-        "requests": {"cpu": "1500m", "memory": "1Gi", "hugepages-2Mi": "4Mi"},
-        "limits": {"memory": "2Gi"}
-    });
-    let (after, warnings) = injected(&pod, &Settings::default());
-    assert_eq!(
-        after["spec"]["resources"],
-        json!({
-            "requests": {
-                "cpu": "1550m",
-                "memory": format!("{}", (1024_u64 + 64) << 20),
-                "hugepages-2Mi": "4Mi"
-            },
-            "limits": {"memory": format!("{}", (2048_u64 + 256) << 20)}
-        })
-    );
-    assert!(warnings[0].contains("spec.resources"), "{warnings:?}");
-    // Guaranteed as a whole, whatever its containers say.
-    pod["spec"]["resources"] = json!({"limits": {"cpu": "2", "memory": "1Gi"}});
-    let (after, _) = injected(&pod, &Settings::default());
-    let own = &sidecar(&after)["resources"];
-    assert_eq!(own["requests"], own["limits"]);
-    assert_eq!(after["spec"]["resources"]["limits"]["cpu"], "3000m");
-}
-
-#[test]
 fn a_container_of_the_sidecars_name_is_not_the_sidecar() {
     let mut pod = serving(&json!({}));
     beside(&mut pod, json!({"name": "flatline", "image": "monitor"}));
@@ -287,33 +240,6 @@ fn a_label_that_says_no_counts_as_an_annotation_does() {
 }
 
 #[test]
-fn bounds_that_nothing_runs_with_are_refused() {
-    for (key, value) in [
-        ("memory-limit", json!("128m")),
-        ("memory-request", json!("64")),
-        ("cpu-limit", json!("1u")),
-        ("image", json!("Flatline:1")),
-        ("port", json!(8500)),
-    ] {
-        let annotations = json!({(format!("flatline.dev/{key}")): value});
-        let outcome = inject(
-            &annotated(serving(&json!({})), annotations),
-            &Settings::default(),
-        );
-        let Outcome::Refused { mistakes } = outcome else {
-            panic!("{key}: {outcome:?}");
-        };
-        assert_eq!(mistakes.len(), 1, "{mistakes:?}");
-        assert_eq!(mistakes[0].reason.contains("in quotes"), value.is_number());
-    }
-    let annotations = json!({"flatline.dev/memory-limit": "1e9"});
-    injected(
-        &annotated(serving(&json!({})), annotations),
-        &Settings::default(),
-    );
-}
-
-#[test]
 fn the_admin_port_evades_what_any_container_names() {
     let mut pod = serving(&json!({}));
     beside(
@@ -323,4 +249,92 @@ fn the_admin_port_evades_what_any_container_names() {
     let (after, warnings) = injected(&pod, &Settings::default());
     assert!(has_arg(sidecar(&after), "--admin=[::]:9465"));
     assert!(warnings[0].contains("9465"), "{warnings:?}");
+}
+
+#[test]
+fn flags_that_variables_or_the_shell_bring_are_seen_or_leave_the_pod_alone() {
+    let env = json!([{"name": "EXTRA", "value": "--port=9000"}]);
+    let pod = serving(&json!({"args": ["$(EXTRA)"], "env": env}));
+    assert_eq!(skipped(&pod, &Settings::default()).0, "shell_command");
+    let value = json!({"args": ["--model_name", "$(NAME)"]});
+    injected(&serving(&value), &Settings::default());
+    let text = "exec tensorflow_model_server $(EXTRA)";
+    let pod = iptables(serving(&json!({"command": ["sh", "-c", text], "env": env})));
+    assert_eq!(upstream(&injected(&pod, &Settings::default()).0), "9000");
+    let passing = |args: Value| {
+        let text = "ulimit -n 9; exec tensorflow_model_server \"$@\"";
+        let command = json!(["/bin/bash", "-c", text, "--"]);
+        iptables(serving(&json!({"command": command, "args": args})))
+    };
+    let pod = passing(json!(["--port=9000"]));
+    assert_eq!(upstream(&injected(&pod, &Settings::default()).0), "9000");
+    let pod = passing(json!(["--ssl_config_file=/tls"]));
+    assert_eq!(skipped(&pod, &Settings::default()).0, "tls_in_server");
+    // Text is no path of the server's.
+    let pod = serving(&json!({"args": ["exec /usr/bin/tensorflow_model_server"], "image": "own"}));
+    assert_eq!(skipped(&pod, &Settings::default()).0, "no_model_server");
+}
+
+#[test]
+fn a_port_is_not_guessed_against_what_is_declared_or_known() {
+    let own = json!({
+        "name": "own",
+        "image": "example.org/models",
+        "args": ["--model_base_path=/m"],
+        "ports": [{"containerPort": 9000}]
+    });
+    let mut own = pod(&own);
+    assert_eq!(skipped(&own, &Settings::default()).0, "unknown_entrypoint");
+    own["metadata"]["annotations"] = json!({"flatline.dev/port": "9000"});
+    let (after, _) = injected(&own, &Settings::default());
+    assert!(has_arg(sidecar(&after), "--listen=[::]:9000"));
+    let rest = annotated(serving(&json!({})), json!({"flatline.dev/port": "8501"}));
+    let outcome = inject(&rest, &Settings::default());
+    assert!(matches!(outcome, Outcome::Refused { .. }), "{outcome:?}");
+}
+
+#[test]
+fn a_probe_of_another_machine_stays() {
+    let asked = json!({"host": "10.1.2.3", "port": 8500});
+    let mut pod = serving(&json!({"lifecycle": {"postStart": {"httpGet": asked}}}));
+    beside(
+        &mut pod,
+        json!({"name": "x", "image": "x", "livenessProbe": {"tcpSocket": {"port": 8510}}}),
+    );
+    let (after, _) = injected(&pod, &Settings::default());
+    let server = &after["spec"]["containers"][0];
+    assert_eq!(server["lifecycle"]["postStart"]["httpGet"], asked);
+    // And what a probe asks is taken.
+    assert_eq!(upstream(&after), "8511");
+}
+
+#[test]
+fn an_init_container_that_listens_there_comes_later() {
+    let mut pod = serving(&json!({}));
+    let init = json!({"name": "check", "image": "x", "ports": [{"containerPort": 8500}]});
+    pod["spec"]["initContainers"] = json!([init]);
+    assert_eq!(skipped(&pod, &Settings::default()).0, "port_clash");
+    injected(&iptables(pod), &Settings::default());
+}
+
+#[test]
+fn a_pod_that_wants_none_may_say_anything_else() {
+    let annotations = json!({"flatline.dev/inject": "disabled", "flatline.dev/port": "x"});
+    let pod = annotated(serving(&json!({})), annotations);
+    assert_eq!(skipped(&pod, &Settings::default()).0, "opted_out");
+}
+
+#[test]
+fn who_looks_for_the_server_is_not_the_server() {
+    let mut pod = serving(&json!({}));
+    let looks = json!([
+        "sh",
+        "-c",
+        "while pgrep -f tensorflow_model_server; do sleep 1; done"
+    ]);
+    beside(
+        &mut pod,
+        json!({"name": "x", "image": "x", "command": looks}),
+    );
+    injected(&pod, &Settings::default());
 }
