@@ -28,6 +28,8 @@ FAULTS = {
     "restart_state_const": ["constant"], "one_of_three": ["constant"],
 }
 SCENARIOS = HEALTHY + list(FAULTS)
+# From one version to another.
+ROLLOUTS = {"rollout", "rollback", "coarser", "flat_rollout"}
 
 
 def applies(model, scenario):
@@ -77,6 +79,9 @@ class Traffic:
         self.request = np.array(request[:n], np.int32)
         self.rows = np.arange(n)
         _, self.first, self.distinct = np.unique(source[:n], return_index=True, return_inverse=True)
+        # A reply is of one version.
+        while scenario in ROLLOUTS and self.request[self.onset] == self.request[self.onset - 1]:
+            self.onset += 1
         self.calls = int(self.request[-1]) + 1
         self.start = np.flatnonzero(np.r_[True, np.diff(self.request) > 0])
         self.sizes = np.diff(np.r_[self.start, n])
@@ -243,7 +248,7 @@ def fault(model, scenario, traffic, x, true, served, version, hit, times):
         served[after & ((traffic.rows - traffic.onset) // 800 % 2 == 0)] = one
     elif scenario in ("rollout", "coarser", "rollback"):
         back = traffic.onset + (n - traffic.onset) // 2 if scenario == "rollback" else n
-        new = after & (traffic.rows < back)
+        new = after & (traffic.start[traffic.request] < back)
         version[new] = 2
         served[new] = true[new].round(1 if scale == 1 else -1) if scenario == "coarser" else model.retrained(x[new])
 
