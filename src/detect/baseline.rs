@@ -1,5 +1,6 @@
 //! What health looks like, learned from the first rows of a version and frozen then.
 
+use super::bounds::Bounds;
 use super::category::Categories;
 use super::decoupling;
 use super::determinism;
@@ -69,6 +70,8 @@ pub(super) struct Baseline {
     pub(super) familiar: Familiar,
     pub(super) regions: Regions,
     pub(super) inputs: Usual,
+    /// Of an output that is one float.
+    pub(super) bounds: Option<Bounds>,
     /// Whether a category had enough rows to be believed.
     pub(super) supported: Vec<bool>,
     /// Least probability that a category is tested with.
@@ -109,6 +112,7 @@ impl Baseline {
         Baseline {
             familiar: Familiar::learn(&sketches),
             inputs: Usual::learn(&rows, &regions),
+            bounds: Bounds::learn(warmup, scales),
             regions,
             categories,
             surrogate,

@@ -7,6 +7,7 @@
 //! most four rows of a call, because its rows may resemble each other.
 
 use super::Verdict;
+use super::ecusum::grow;
 use super::recent::{MOST_OUTPUTS, Recent};
 use super::rows::ValueKind;
 use crate::alert::Level;
@@ -14,7 +15,7 @@ use crate::report::Kind;
 use serde::{Deserialize, Serialize};
 
 /// `ln(1e7)`: one false alarm in ten million starts of a run.
-const ENOUGH: f64 = 16.1;
+pub(super) const ENOUGH: f64 = 16.1;
 /// Odds of an output may grow this much without anything being wrong.
 const ODDS: f64 = 3.0;
 /// Shares below this are not believed: the next output is never known that well.
@@ -172,9 +173,7 @@ impl Constant {
 
     fn judge(&self) -> Verdict {
         let (rows, same) = self.before;
-        let share = ((same + 1) as f64 / (rows + 2) as f64).max(LEAST_SHARE);
-        let share = ODDS * share / (1.0 + (ODDS - 1.0) * share);
-        let strength = -(self.units as f64) * share.ln();
+        let strength = surprise(self.units, same, rows);
         let coarse = match self.expected {
             Some(Capacity::Continuous) => false,
             Some(Capacity::Classes(_) | Capacity::Coarse) => true,
@@ -214,6 +213,12 @@ impl Constant {
         };
         Verdict::of(level, Kind::Constant, confidence, self.since_row, evidence)
     }
+}
+
+/// `-ln` of the chance that `run` rows in a row are what `same` of `rows` were before.
+pub(super) fn surprise(run: u64, same: u64, rows: u64) -> f64 {
+    let share = ((same + 1) as f64 / (rows + 2) as f64).max(LEAST_SHARE);
+    -(run as f64) * grow(share, ODDS).ln()
 }
 
 /// Near 0 or 1, or of at most two decimals: what a score saturates, is cut or rounded to.

@@ -9,6 +9,7 @@
 //! What a series holds at the most: docs/detection.md, held against `tests/memory.rs`.
 
 mod baseline;
+mod bounds;
 mod category;
 mod cause;
 mod cold;

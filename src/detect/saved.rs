@@ -9,7 +9,7 @@ use super::scales::Scales;
 use serde::{Deserialize, Serialize};
 
 const MAGIC: &[u8; 8] = b"FLATBASE";
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 const HEAD: usize = 8 + 2 + 32;
 
 /// What a detector has learned.

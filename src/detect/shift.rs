@@ -7,6 +7,8 @@
 //! probability of the bins along a main axis of the inputs is [`CROWDED`] times that of the
 //! warm-up. Over once both are below half of that. Only inputs decide, so no fault of the model
 //! can pause a test.
+//!
+//! The same measures of fewer inputs: those of one call, and those that an alarm rests on.
 
 use super::ecusum::grow;
 use super::rows::SKETCH;
@@ -21,6 +23,10 @@ const MOVED: f32 = 0.022;
 const CROWDED: f32 = 3.0;
 /// Columns are cut here, in standard deviations: one wild row moves nothing.
 const CUT: f32 = 3.0;
+/// Rows of a call whose mean square distance from their middle is below this part of the warm-up's
+/// resemble each other; fewer rows than these do not tell.
+const ALIKE: f32 = 0.3;
+const FEWEST: f32 = 4.0;
 /// Odds by which outputs may come again more often while the inputs have moved, and the null mean
 /// above which that is anybody's guess.
 const ODDS: f64 = 3.0;
@@ -32,6 +38,8 @@ pub(super) struct Usual {
     shares: Vec<f32>,
     /// Columns that vary at all.
     columns: f32,
+    /// Mean square distance of the inputs from their middle.
+    spread: f32,
 }
 
 impl Usual {
@@ -49,6 +57,7 @@ impl Usual {
         Usual {
             shares,
             columns: varies.iter().filter(|varies| **varies).count().max(1) as f32,
+            spread: spread(rows.iter().map(|(row, _)| row)).1,
         }
     }
 
@@ -56,6 +65,59 @@ impl Usual {
     pub(super) fn fits(&self) -> bool {
         self.shares.len() == AXES * BINS
     }
+
+    /// Whether the inputs of a call resemble each other more than those of the warm-up did: what
+    /// the model says of one of them it says of all.
+    pub(super) fn are_alike<'a>(&self, rows: impl Iterator<Item = &'a Sketch>) -> bool {
+        let (count, spread) = spread(rows);
+        count >= FEWEST && spread < ALIKE * self.spread
+    }
+
+    /// Whether inputs are crowded as the average of the traffic must not be: too few rows to have
+    /// moved that average may be crowded themselves. Pairs are counted, so that it is unbiased
+    /// however few they are.
+    pub(super) fn are_crowded<'a>(
+        &self,
+        regions: &Regions,
+        rows: impl Iterator<Item = &'a Sketch>,
+    ) -> bool {
+        let (mut counts, mut n) = ([0.0_f32; AXES * BINS], 0.0_f32);
+        for row in rows {
+            n += 1.0;
+            regions
+                .of(row)
+                .take(AXES)
+                .for_each(|bin| counts[bin] += 1.0);
+        }
+        let pairs = |count: &f32| count * (count - 1.0);
+        let mut axes = counts
+            .chunks_exact(BINS)
+            .zip(self.shares.chunks_exact(BINS));
+        axes.any(|(now, then)| {
+            let now = now.iter().map(pairs).sum::<f32>() / pairs(&n).max(1.0);
+            now > CROWDED * crowd(then).max(1e-6)
+        })
+    }
+}
+
+/// Collision probability: the chance that two rows fall into one bin.
+fn crowd(shares: &[f32]) -> f32 {
+    shares.iter().map(|share| share * share).sum()
+}
+
+/// Number of rows, and their mean square distance from their middle; 0 for fewer than two.
+fn spread<'a>(rows: impl Iterator<Item = &'a Sketch>) -> (f32, f32) {
+    let (mut n, mut sums, mut squares) = (0.0_f32, [0.0_f32; SKETCH], 0.0_f32);
+    for row in rows {
+        n += 1.0;
+        for (sum, x) in sums.iter_mut().zip(row) {
+            let x = x.clamp(-CUT, CUT);
+            *sum += x;
+            squares += x * x;
+        }
+    }
+    let middle = sums.iter().map(|sum| sum * sum).sum::<f32>() / n.max(1.0);
+    (n, (squares - middle).max(0.0) / (n - 1.0).max(1.0))
 }
 
 /// Where the inputs are now.
@@ -109,7 +171,6 @@ impl Shift {
 
     fn judge(&self, usual: &Usual) -> bool {
         let shift = self.means.iter().map(|mean| mean * mean).sum::<f32>() / usual.columns;
-        let crowd = |shares: &[f32]| shares.iter().map(|share| share * share).sum::<f32>();
         let axes = self
             .shares
             .chunks_exact(BINS)
@@ -162,5 +223,35 @@ mod tests {
             shift.observe(&usual, &regions, &row);
         }
         assert!(shift.has_moved());
+    }
+
+    #[test]
+    fn a_group_is_alike_and_crowded_and_random_inputs_are_neither() {
+        let mut random = Random::new(7);
+        let warmup = rows(&mut random, 3000);
+        let regions = Regions::learn(&warmup, 1);
+        let usual = Usual::learn(&warmup, &regions);
+        let is_alike = |call: &[(Sketch, usize)]| usual.are_alike(call.iter().map(|(row, _)| row));
+        let is_crowded =
+            |call: &[(Sketch, usize)]| usual.are_crowded(&regions, call.iter().map(|(row, _)| row));
+        let (mut alike, mut crowded) = (0, 0);
+        for _ in 0..200 {
+            let call = rows(&mut random, 24);
+            assert!(!is_alike(&call));
+            assert!(!is_crowded(&call));
+            let mut group = rows(&mut random, 24);
+            for (row, _) in &mut group {
+                for (x, middle) in row.iter_mut().zip(&call[0].0) {
+                    *x = middle + 0.15 * (*x - middle);
+                }
+            }
+            assert!(!is_alike(&group[..3]), "too few to tell");
+            alike += u32::from(is_alike(&group));
+            crowded += u32::from(is_crowded(&group));
+        }
+        assert!(alike == 200 && crowded > 190, "{alike} {crowded}");
+        for none in [&warmup[..0], &warmup[..1]] {
+            assert!(!is_alike(none) && !is_crowded(none));
+        }
     }
 }

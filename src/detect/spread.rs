@@ -1,6 +1,7 @@
 //! Outputs that differ by noise only: their spread is a small part of what it was.
 
 use super::Verdict;
+use super::constant::{ENOUGH, surprise};
 use super::recent::{Recent, Scored};
 use super::rows::ValueKind;
 use crate::alert::Level;
@@ -22,6 +23,14 @@ pub(super) struct Spread {
     /// Sum and sum of squares of each column over the first [`LEARN`] rows.
     sums: Vec<(f64, f64)>,
     current: Option<Verdict>,
+}
+
+/// Outputs that hardly spread.
+struct Narrow {
+    /// Of the `rows` that are looked back on before them, those that lay among them.
+    same: u64,
+    rows: u64,
+    verdict: Verdict,
 }
 
 impl Spread {
@@ -61,7 +70,12 @@ impl Spread {
         let mut found = self.judge_by_before(recent);
         if found.is_none() && !learning {
             found = self.judge(recent, |column| Some(self.deviation(column)));
+            // A score that saturates in health is often as narrow: a run of it must be a surprise.
+            let surprising =
+                |found: &Narrow| surprise(ROWS as u64, found.same, found.rows) >= ENOUGH;
+            found = found.filter(|found| self.current.is_some() || surprising(found));
         }
+        let mut found = found.map(|found| found.verdict);
         if let (Some(found), Some(standing)) = (&mut found, &self.current) {
             found.onset_row = standing.onset_row;
         }
@@ -74,7 +88,7 @@ impl Spread {
 
     /// A new version may give its output in another unit: then it spreads less, yet no less for
     /// the size of its numbers.
-    fn judge_by_before(&self, recent: &Recent) -> Option<Verdict> {
+    fn judge_by_before(&self, recent: &Recent) -> Option<Narrow> {
         let before = self.before?;
         let values = || recent.newest().take(ROWS).flat_map(|row| row.values.iter());
         let largest = values().fold(0.0_f64, |most, value| most.max(value.abs()));
@@ -88,7 +102,7 @@ impl Spread {
     }
 
     /// `healthy` is the standard deviation that a column should have.
-    fn judge(&self, recent: &Recent, healthy: impl Fn(usize) -> Option<f64>) -> Option<Verdict> {
+    fn judge(&self, recent: &Recent, healthy: impl Fn(usize) -> Option<f64>) -> Option<Narrow> {
         let rows: Vec<_> = recent.newest().take(ROWS).collect();
         let first = rows.last().filter(|_| rows.len() == ROWS)?;
         if rows.iter().all(|row| row.output == first.output) {
@@ -121,7 +135,12 @@ impl Spread {
                 columns.all(|(value, (low, high))| low <= value && value <= high)
             };
             let onset = recent.newest().take_while(alike).last().unwrap_or(first);
-            Verdict::of(Level::Damning, Kind::NearConstant, 0.999, onset.row, evidence)
+            let older = || recent.newest().skip(ROWS);
+            Narrow {
+                same: older().filter(alike).count() as u64,
+                rows: older().count() as u64,
+                verdict: Verdict::of(Level::Damning, Kind::NearConstant, 0.999, onset.row, evidence),
+            }
         })
     }
 }
@@ -159,5 +178,31 @@ mod tests {
     fn another_unit_is_no_noise() {
         // Thousands where there were ones.
         assert_eq!(said(Some(200.0), 0.3, 0.4, 500).kind, None);
+    }
+
+    #[test]
+    fn a_score_that_is_often_saturated_is_no_noise() {
+        // `often` of the outputs in health, and then all, are 1 but for noise.
+        let raised = |often: f64| {
+            let (mut spread, mut recent) = (Spread::new(None), Recent::default());
+            let mut rng = fastrand::Rng::with_seed(3);
+            let mut raised = Vec::new();
+            for row in 0..600 {
+                let saturated = row >= 400 || rng.f64() < often;
+                let value = match saturated {
+                    true => 1.0 - 1e-6 * rng.f64(),
+                    false => rng.f64(),
+                };
+                recent.observe(row, row, &[value]);
+                spread.observe(&recent, &[value], ValueKind::Float);
+                if spread.verdict().kind == Some(Kind::NearConstant) {
+                    raised.push(row);
+                }
+            }
+            raised
+        };
+        assert!(raised(0.8).is_empty());
+        // And one that is seldom is raised, and stands.
+        assert!(raised(0.2).iter().copied().eq(447..600));
     }
 }

@@ -18,6 +18,7 @@ use super::shift::Shift;
 use std::collections::VecDeque;
 
 /// A call is cut into at most this many units: its rows are independent only given their inputs.
+/// One whose inputs resemble each other is one unit.
 const BLOCKS: usize = 8;
 /// Rows kept to name the cause from.
 const HISTORY: usize = 1024;
@@ -135,11 +136,8 @@ impl Watch {
 
     /// The strongest evidence over the tests that are on.
     pub(super) fn evidence(&self, baseline: &Baseline) -> f64 {
-        let on = self
-            .tests
-            .iter()
-            .enumerate()
-            .filter(|(i, _)| baseline.is_on(*i));
+        let tests = self.tests.iter().enumerate();
+        let on = tests.filter(|(test, _)| baseline.is_on(*test));
         on.map(|(_, test)| test.evidence()).fold(0.0, f64::max)
     }
 
@@ -156,7 +154,11 @@ impl Watch {
             self.columns.clone_from(&inputs.columns);
         }
         let fast = baseline.is_fast(call.latency_ms, rows.len() as f64);
-        let blocks = rows.len().min(BLOCKS);
+        let inputs = rows.iter().filter(|row| row.scored).map(|row| &row.sketch);
+        let blocks = match baseline.inputs.are_alike(inputs) {
+            true => 1,
+            false => rows.len().min(BLOCKS),
+        };
         for block in 0..blocks {
             let rows = &rows[block * rows.len() / blocks..(block + 1) * rows.len() / blocks];
             let mut unit = Unit::default();
@@ -184,12 +186,6 @@ impl Watch {
             let (usual, regions) = (&baseline.inputs, &baseline.regions);
             self.shift.observe(usual, regions, &row.sketch);
         }
-        if let Some(sight) = row.sight {
-            for (test, seen) in [(SEEN, sight.exact), (SEEN_QUANTISED, sight.quantised)] {
-                let worth = self.shift.worth(baseline.nulls[test].mu);
-                unit.value(test, worth.map(|worth| worth * f64::from(u8::from(seen))));
-            }
-        }
         self.clock += u64::from(row.scored || !row.finite);
         let mut seat = Seat::new(row, call, fast);
         if row.scored {
@@ -198,6 +194,7 @@ impl Watch {
             }
             self.inputs.push_back((row.row, row.sketch));
             let predicted = baseline.surrogate.predict(&row.sketch);
+            self.ask_window(baseline, row, &predicted, unit);
             if !self.shift.has_moved() && baseline.familiar.knows(&row.sketch) {
                 unit.flag(VOCABULARY, row.new_value);
                 self.ask_surrogate(baseline, row, &predicted, &mut seat, unit);
@@ -212,6 +209,23 @@ impl Watch {
             self.history.pop_front();
         }
         self.history.push_back(seat);
+    }
+
+    /// The tests that ask whether the output came before.
+    fn ask_window(&self, baseline: &Baseline, row: &Row, predicted: &[f64], unit: &mut Unit) {
+        let Some(sight) = row.sight else {
+            return;
+        };
+        let explained = baseline.bounds.zip(row.category);
+        let explained = explained.is_some_and(|(b, c)| b.explain(row.along, c, predicted));
+        // Only repeats are left out: the mean over the others is no larger for it.
+        if explained && (sight.exact || sight.quantised) {
+            return;
+        }
+        for (test, seen) in [(SEEN, sight.exact), (SEEN_QUANTISED, sight.quantised)] {
+            let worth = self.shift.worth(baseline.nulls[test].mu);
+            unit.value(test, worth.map(|worth| worth * f64::from(u8::from(seen))));
+        }
     }
 
     /// The tests that compare with what the surrogate expects of the input.
@@ -272,7 +286,10 @@ impl Watch {
                 incident.last_bad = self.clock;
             }
             if sum.evidence() >= self.limit {
-                alarm = alarm.or(Some((test, sum.start())));
+                let start = sum.start();
+                if !self.rests_on_a_crowd(baseline, test, start) {
+                    alarm = alarm.or(Some((test, start)));
+                }
             }
         }
         if let (Some((test, onset)), None) = (alarm, &self.incident) {
@@ -299,6 +316,14 @@ impl Watch {
             }
         }
         self.follow(scales, baseline, last.row);
+    }
+
+    /// Whether the evidence that began at row `start` comes of few kinds of input, before the
+    /// shift of the traffic shows in its average. It is dropped then: more of it is a guess too.
+    fn rests_on_a_crowd(&self, baseline: &Baseline, test: usize, start: u64) -> bool {
+        let since = self.inputs.iter().filter(|(row, _)| *row >= start);
+        let since = since.map(|(_, input)| input);
+        Baseline::asks_surrogate(test) && baseline.inputs.are_crowded(&baseline.regions, since)
     }
 
     fn name(
