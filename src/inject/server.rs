@@ -76,11 +76,13 @@ pub(super) fn find<'a>(
         }
         _ => Vec::new(),
     };
-    if let Some(word) = flags::variable_flag(&container, &words)
-        && !matches!(shell, Some(Shell::Text(_)))
-    {
+    let variable = match shell {
+        Some(Shell::Text(_)) => None,
+        _ => flags::variable_flag(&container, &words),
+    };
+    if let (Some(word), None) = (variable, overrides.port) {
         let detail = format!(
-            "the word `{word}` of container `{}` becomes a flag only when it runs; write it out",
+            "the word `{word}` of container `{}` becomes a flag only when it runs; write it out, or name the port by flatline.dev/port",
             container.name()
         );
         return Err(Refusal::Skip(Skip::ShellCommand, detail));
@@ -107,7 +109,8 @@ pub(super) fn find<'a>(
         return Err(Refusal::Skip(Skip::TlsInServer, detail));
     }
     let mut said = value("port");
-    if said.is_none() && launch == Launch::Words && is_default_certain(&container, &words) {
+    let is_said = said.is_some() || variable.is_some() || launch != Launch::Words;
+    if !is_said && is_default_certain(&container, &words) {
         said = Some(DEFAULT_PORT.to_string());
     }
     if said.as_deref() == Some("0") {

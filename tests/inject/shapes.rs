@@ -256,6 +256,11 @@ fn flags_that_variables_or_the_shell_bring_are_seen_or_leave_the_pod_alone() {
     let env = json!([{"name": "EXTRA", "value": "--port=9000"}]);
     let pod = serving(&json!({"args": ["$(EXTRA)"], "env": env}));
     assert_eq!(skipped(&pod, &Settings::default()).0, "shell_command");
+    // With the port named, the last flag is the one that counts.
+    let named = annotated(pod, json!({"flatline.dev/port": "9000"}));
+    let (after, _) = injected(&named, &Settings::default());
+    assert!(has_arg(&after["spec"]["containers"][0], "--port=8510"));
+    assert!(has_arg(sidecar(&after), "--listen=[::]:9000"));
     let value = json!({"args": ["--model_name", "$(NAME)"]});
     injected(&serving(&value), &Settings::default());
     let text = "exec tensorflow_model_server $(EXTRA)";
