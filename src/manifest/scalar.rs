@@ -6,8 +6,10 @@ use serde_json::{Number, Value};
 pub(super) fn plain(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
-        "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Value::Bool(true),
-        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => {
+        "true" | "True" | "TRUE" | "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => {
+            Value::Bool(true)
+        }
+        "false" | "False" | "FALSE" | "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => {
             Value::Bool(false)
         }
         _ => number(text).map_or_else(|| Value::String(text.to_owned()), Value::Number),
@@ -15,6 +17,9 @@ pub(super) fn plain(text: &str) -> Value {
 }
 
 fn number(text: &str) -> Option<Number> {
+    // As in 10_000.
+    let bare = text.replace('_', "");
+    let text = bare.as_str();
     let (negative, digits) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
         b'+' => (false, &text[1..]),
@@ -53,6 +58,10 @@ fn number(text: &str) -> Option<Number> {
     } else {
         return None;
     };
+    // JSON knows no difference between 8.5e3 and 8500.
+    if value.fract() == 0.0 && value.abs() < 9e15 {
+        return Some(Number::from(value as i64));
+    }
     Number::from_f64(value)
 }
 
@@ -73,7 +82,10 @@ mod tests {
             ("0644", json!(420)),
             ("0x1F", json!(31)),
             ("1.5", json!(1.5)),
-            ("1e3", json!(1000.0)),
+            ("1e3", json!(1000)),
+            ("8_500", json!(8500)),
+            ("_", json!("_")),
+            ("y", json!(true)),
             ("18446744073709551616", json!(18_446_744_073_709_551_616.0)),
             ("500m", json!("500m")),
             ("1.2.3", json!("1.2.3")),

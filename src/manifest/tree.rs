@@ -135,12 +135,16 @@ impl<'a> Reader<'a> {
             }
             Event::Scalar(text, style, anchor, tag) => {
                 anchored(anchor);
-                let tagged = tag.is_some_and(|tag| {
-                    ["str", "binary", "timestamp"]
-                        .iter()
-                        .any(|name| tag.is_yaml_core_schema_tag(name))
-                });
-                let value = if style == ScalarStyle::Plain && !tagged {
+                let is = |name: &str| {
+                    let parts = tag.as_ref().map(|tag| tag.parts());
+                    parts == Some(("tag:yaml.org,2002:", name))
+                };
+                let tagged = ["str", "timestamp"].into_iter().any(is);
+                let cast = ["int", "float", "bool", "null"].into_iter().any(is);
+                if is("binary") {
+                    self.anchor.get_or_insert((line, "a binary value"));
+                }
+                let value = if cast || style == ScalarStyle::Plain && !tagged {
                     plain(&text)
                 } else {
                     Value::String(text.into_owned())
@@ -193,6 +197,9 @@ impl<'a> Reader<'a> {
             }
             let key = self.node(event, span)?;
             let written = self.text.get(key.start..key.end).unwrap_or_default();
+            if written == "<<" {
+                self.anchor.get_or_insert((key.line, "a merge key"));
+            }
             let name = match &key.kind {
                 Kind::Scalar(Value::String(text), _) => text.clone(),
                 // A key is text, whatever it looks like.

@@ -247,6 +247,37 @@ fn a_block_scalar_ends_before_the_next_line() {
 }
 
 #[test]
+fn values_mean_what_they_mean_to_kubernetes() {
+    let pod = |more: &str, port: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec:\n  {more}\n  containers:\n  - image: tensorflow/serving\n    name: a\n    readinessProbe: {{grpc: {{port: {port}}}}}\n"
+        )
+    };
+    let host = rewrite(&pod("hostNetwork: y", "8500"), &Settings::default());
+    assert!(matches!(
+        host.notes[0].done,
+        Done::Skipped("host_network", _)
+    ));
+    for port in ["8500", "8_500", "8.5e3", "!!int \"8500\""] {
+        let after = rewrite(&pod("hostNetwork: n", port), &Settings::default());
+        assert!(
+            after.text.contains("{grpc: {port: 8510}}") || after.text.contains("port: !!int 8510"),
+            "{}",
+            after.text
+        );
+    }
+    for more in ["<<: {hostNetwork: true}", "hostname: !!binary YQ=="] {
+        let after = rewrite(&pod(more, "8500"), &Settings::default());
+        assert!(matches!(after.notes[0].done, Done::Broken(_)), "{more}");
+        assert!(
+            after.notes[0].to_string().starts_with("line 5: "),
+            "{}",
+            after.notes[0]
+        );
+    }
+}
+
+#[test]
 fn the_reason_of_an_earlier_skip_goes_from_any_layout() {
     for annotations in [
         "{flatline.dev/skipped: no_model_server}",
