@@ -49,6 +49,9 @@ pub fn quantity(text: &str) -> Option<f64> {
     let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
     let number: f64 = format!("{whole}{part}").parse().ok()?;
     let decimals = i32::try_from(part.len()).ok().filter(|n| *n <= 18)?;
+    if part.contains('.') {
+        return None;
+    }
     Some(number * times / (over * 10_f64.powi(decimals)))
 }
 
