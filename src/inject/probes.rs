@@ -46,15 +46,31 @@ pub(super) fn warn(
 ) {
     let name = container.name();
     let digits = port.to_string();
-    let names_port = |word: &Value| {
-        let mut numbers = word
-            .as_str()
-            .into_iter()
-            .flat_map(|text| text.split(|c: char| !c.is_ascii_digit()));
+    let has_port = |text: &str| {
+        let mut numbers = text.split(|c: char| !c.is_ascii_digit());
         numbers.any(|number| number == digits)
     };
-    for probe in PROBES {
-        let Some(fields) = container.fields.get(probe) else {
+    let mut variables = Vec::new();
+    for variable in container.list("env") {
+        if let (Some(name), Some(value)) = (variable["name"].as_str(), variable["value"].as_str())
+            && has_port(value)
+        {
+            variables.push(name);
+        }
+    }
+    let names_port = |word: &Value| {
+        let text = word.as_str().unwrap_or_default();
+        has_port(text) || variables.iter().any(|name| text.contains(name))
+    };
+    let hooks = ["postStart", "preStop"].map(|hook| {
+        (
+            hook,
+            container.fields.get("lifecycle").and_then(|l| l.get(hook)),
+        )
+    });
+    let probes = PROBES.map(|probe| (probe, container.fields.get(probe)));
+    for (probe, fields) in probes.into_iter().chain(hooks) {
+        let Some(fields) = fields else {
             continue;
         };
         let command = fields["exec"]["command"].as_array();

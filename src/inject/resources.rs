@@ -2,7 +2,7 @@
 
 use super::annotations::Overrides;
 use super::patch::Edits;
-use super::pod::{Object, Pod};
+use super::pod::{Container, Object, Pod};
 use super::takeover::Refusal;
 use super::{Mistake, Settings};
 use serde_json::{Map, Value, json};
@@ -188,20 +188,31 @@ fn is_guaranteed(pod: &Pod<'_>) -> bool {
     }
 }
 
-/// What the API server puts in for what a pod as a whole should request and does not say: the sum
-/// over its containers, or the limit where none of them requests any.
+/// What the API server puts in for what a pod as a whole should request and does not say: what its
+/// containers request at once, or the limit where none of them requests any.
 fn requested(pod: &Pod<'_>, own: &Value, resource: &str) -> Option<f64> {
     let limit = amount(&own["limits"][resource])?;
-    let all = pod.running().filter_map(|container| {
+    let request = |container: &Container<'_>| {
         let resources = of(container.fields)?;
         let bound = |bound: &str| amount(&resources[bound][resource]);
         bound("requests").or_else(|| bound("limits"))
-    });
-    let all: Vec<f64> = all.collect();
-    Some(match all.as_slice() {
-        [] => limit,
-        some => some.iter().sum(),
-    })
+    };
+    if pod.containers().all(|c| request(&c).is_none()) {
+        return Some(limit);
+    }
+    let (mut together, mut beside, mut most) = (0.0, 0.0, 0.0_f64);
+    for container in pod.containers() {
+        let own = request(&container).unwrap_or(0.0);
+        if container.list == "containers" {
+            together += own;
+        } else if container.text("restartPolicy") == Some("Always") {
+            beside += own;
+        } else {
+            // It runs beside the sidecars before it, and ends.
+            most = most.max(beside + own);
+        }
+    }
+    Some(most.max(together + beside))
 }
 
 /// What the pod says as a whole of processor or memory.

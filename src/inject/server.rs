@@ -12,6 +12,8 @@ use super::{Mistake, Redirect, Skip};
 const DEFAULT_PORT: u16 = 8500;
 const BINARY: &str = "tensorflow_model_server";
 const ENTRYPOINT: &str = "tf_serving_entrypoint.sh";
+/// What stands for the words behind a shell's text.
+const ALL_WORDS: [&str; 4] = ["$@", "$*", "${@}", "${*}"];
 /// Flags that no other server of models has.
 const OWN_FLAGS: [&str; 9] = [
     "model_base_path",
@@ -56,24 +58,11 @@ pub(super) fn find<'a>(
     let words = flags::words(&container);
     let shell = shell::find(&words, runs_binary);
     let launch = launch(&container, &words, shell);
+    // What starts the server may have flags of its own.
+    let at = words.iter().position(|word| runs_binary(word.text));
+    let own = &words[at.unwrap_or(0)..];
     let commands = match shell {
-        Some(Shell::Text(text)) => {
-            // The kubelet expands before the shell does; what `"$@"` stands for comes behind `$0`.
-            let behind = words
-                .iter()
-                .skip_while(|word| !std::ptr::eq(word.text, text));
-            let behind: Vec<_> = behind.skip(2).map(|word| word.text.to_owned()).collect();
-            let mut commands = server_commands(&flags::expand(&container, text));
-            for words in &mut commands {
-                if words
-                    .iter()
-                    .any(|word| ["$@", "$*"].contains(&word.as_str()))
-                {
-                    words.extend(behind.iter().map(|word| flags::expand(&container, word)));
-                }
-            }
-            commands
-        }
+        Some(Shell::Text(text)) => commands(&container, &words, text),
         _ => Vec::new(),
     };
     let variable = match shell {
@@ -97,18 +86,32 @@ pub(super) fn find<'a>(
             // Servers that differ have no value in common, and none of the two is read as one.
             (!values.is_empty()).then(|| values.join(" and "))
         }
-        _ => flags::find(&container, &words, name)
+        _ => flags::find(&container, own, name)
             .pop()
             .map(|flag| flag.value),
     };
-    if ["ssl_config_file", "use_alts_credentials"]
-        .iter()
-        .any(|name| value(name).is_some_and(|v| !v.is_empty() && v != "false"))
+    let is_on = |name: &str| value(name).is_some_and(|v| !v.is_empty() && v != "false");
+    let is_bare = |word: &str| ["--use_alts_credentials", "-use_alts_credentials"].contains(&word);
+    let hidden = container.list("env").iter();
+    let mut hidden = hidden.filter_map(|variable| variable.get("value")?.as_str());
+    if is_on("ssl_config_file")
+        || is_on("use_alts_credentials")
+        || own.iter().any(|word| is_bare(word.text))
+        || commands.iter().flatten().any(|word| is_bare(word))
+        || hidden.any(|value| value.contains("--ssl_config_file="))
     {
         let detail = format!("container `{}` has a flag for it", container.name());
         return Err(Refusal::Skip(Skip::TlsInServer, detail));
     }
     let mut said = value("port");
+    let is_hidden = said.is_none() && commands.iter().any(|words| may_bring_flags(words));
+    if is_hidden && overrides.port.is_none() {
+        let detail = format!(
+            "what starts container `{}` has words that only the shell knows; name its gRPC port by flatline.dev/port",
+            container.name()
+        );
+        return Err(Refusal::Skip(Skip::ShellCommand, detail));
+    }
     let is_said = said.is_some() || variable.is_some() || launch != Launch::Words;
     if !is_said && is_default_certain(&container, &words) {
         said = Some(DEFAULT_PORT.to_string());
@@ -133,9 +136,12 @@ pub(super) fn find<'a>(
             }));
         }
         (Some(port), ..) | (None, Some(port), _) => port,
-        (None, None, None) if declares_another(&container) => {
+        (None, None, None)
+            if declares_another(&container)
+                || launch == Launch::Unknown && !container.list("command").is_empty() =>
+        {
             let detail = format!(
-                "container `{}` declares ports, but not {DEFAULT_PORT}; name its gRPC port by flatline.dev/port",
+                "nothing says that container `{}` listens on {DEFAULT_PORT}; name its gRPC port by flatline.dev/port",
                 container.name()
             );
             return Err(Refusal::Skip(Skip::UnknownEntrypoint, detail));
@@ -149,7 +155,7 @@ pub(super) fn find<'a>(
             return Err(Refusal::Skip(Skip::ShellCommand, detail));
         }
     };
-    let flags = flags::find(&container, &words, "port");
+    let flags = flags::find(&container, own, "port");
     Ok(Server {
         container,
         launch,
@@ -244,6 +250,31 @@ fn launch(container: &Container<'_>, words: &[Word<'_>], shell: Option<Shell<'_>
     }
 }
 
+/// The commands that start the server in `text`, with the words behind the text where they go.
+fn commands(container: &Container<'_>, words: &[Word<'_>], text: &str) -> Vec<Vec<String>> {
+    let behind = words.iter().skip_while(|w| !std::ptr::eq(w.text, text));
+    // The first is the shell's `$0`.
+    let behind: Vec<_> = behind
+        .skip(2)
+        .map(|word| flags::expand(container, word.text))
+        .collect();
+    // The kubelet expands before the shell does.
+    let text = flags::expand(container, text);
+    // They stand for something else behind `set --`.
+    let is_set = shell::commands(&text)
+        .iter()
+        .any(|words| words[0] == "set" && words.iter().any(|w| w == "--"));
+    let mut commands = server_commands(&text);
+    for words in &mut commands {
+        let before = words.len();
+        words.retain(|word| is_set || !ALL_WORDS.contains(&word.as_str()));
+        if words.len() < before {
+            words.extend(behind.iter().cloned());
+        }
+    }
+    commands
+}
+
 /// The words of the commands that start the server in a shell's text; of all, if none is known to.
 fn server_commands(text: &str) -> Vec<Vec<String>> {
     let commands = shell::commands(text);
@@ -269,12 +300,28 @@ fn starts_server(text: &str) -> bool {
 
 /// Where in a command's words the server is that it starts, and does not only look for.
 fn started(words: &[String]) -> Option<usize> {
-    const LOOKS: [&str; 10] = [
-        "pgrep", "pkill", "pidof", "killall", "grep", "ps", "which", "ls", "test", "echo",
+    const LOOKS: [&str; 13] = [
+        "pgrep", "pkill", "pidof", "killall", "grep", "ps", "which", "ls", "test", "echo", "ln",
+        "cp", "chmod",
     ];
     let at = words.iter().position(|word| runs_binary(word))?;
     let looks = |word: &String| LOOKS.contains(&flags::base(word));
     (!words[..at].iter().any(looks)).then_some(at)
+}
+
+/// Whether flags may come from words that only the shell knows.
+fn may_bring_flags(command: &[String]) -> bool {
+    command.iter().any(|word| word.starts_with(['$', '`']))
+}
+
+/// Whether a container that is no server of the pod's runs one on `port` for a while, as a check of
+/// a model does.
+pub(super) fn runs_on(container: &Container<'_>, port: u16) -> bool {
+    let words = flags::words(container);
+    let names = |text: &str| words.iter().any(|word| word.text.contains(text));
+    names(BINARY)
+        && (ports::mentioned(container).contains(&port)
+            || port == DEFAULT_PORT && !names("-port=") && !names("-port "))
 }
 
 /// Whether the words reach the server itself, which takes its default where they name no port.
@@ -293,7 +340,9 @@ fn declares_another(container: &Container<'_>) -> bool {
 }
 
 fn runs_binary(word: &str) -> bool {
-    [BINARY, ENTRYPOINT].contains(&flags::base(word)) && !word.contains(char::is_whitespace)
+    // Neither a text that ends with it nor a variable that holds it.
+    let is_path = !word.contains(|c: char| c.is_whitespace() || c == '=');
+    [BINARY, ENTRYPOINT].contains(&flags::base(word)) && is_path
 }
 
 fn has_own_flag(container: &Container<'_>, words: &[Word<'_>]) -> bool {

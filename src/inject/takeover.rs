@@ -161,10 +161,18 @@ fn choose_ports(
                 .iter()
                 .any(|p| here(&p) && ports::is_tcp(p))
     });
+    let checks = pod.containers().find(|container| {
+        container.list != "containers"
+            && container.name() != name
+            && container.text("restartPolicy") != Some("Always")
+            && beside(container.list)
+            && server::runs_on(container, server.port)
+    });
+    let other = other.or(checks);
     let clash = |detail: String| Refusal::Skip(Skip::PortClash, detail);
     if let Some(other) = other {
         return Err(clash(format!(
-            "container `{}` declares port {} too",
+            "container `{}` listens on port {} too",
             other.name(),
             server.port
         )));

@@ -93,6 +93,11 @@ fn a_pod_as_a_whole_keeps_what_it_requests() {
     let (after, _) = injected(&pod, &Settings::default());
     assert_eq!(after["spec"]["resources"]["requests"]["cpu"], "550m");
     assert_eq!(sidecar(&after)["resources"]["requests"]["cpu"], "50m");
+    // At once, what an init container requests counts too.
+    let init = json!({"name": "i", "image": "x", "resources": {"requests": {"cpu": "1500m"}}});
+    pod["spec"]["initContainers"] = json!([init]);
+    let (after, _) = injected(&pod, &Settings::default());
+    assert_eq!(after["spec"]["resources"]["requests"]["cpu"], "1550m");
     // Nothing said is nothing said.
     let bounds = json!({"limits": {"cpu": "1.9", "memory": "1Gi"}, "requests": {"cpu": "1900m"}});
     let mut pod = serving(&json!({"resources": bounds}));

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod command;
+mod launch;
 mod manifest;
 mod recorded;
 mod shapes;

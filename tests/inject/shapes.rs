@@ -5,7 +5,7 @@ use super::{has_arg, injected, recorded, sidecar, skipped};
 use flatline::inject::{Outcome, Settings, inject};
 use serde_json::{Value, json};
 
-fn pod(container: &Value) -> Value {
+pub(super) fn pod(container: &Value) -> Value {
     let mut pod = recorded("bare");
     pod["spec"]["containers"] = json!([container]);
     pod
@@ -25,7 +25,7 @@ pub(super) fn serving(fields: &Value) -> Value {
     pod(&container)
 }
 
-fn beside(pod: &mut Value, container: Value) {
+pub(super) fn beside(pod: &mut Value, container: Value) {
     let containers = pod["spec"]["containers"].as_array_mut();
     containers.expect("containers").push(container);
 }
@@ -34,7 +34,7 @@ pub(super) fn iptables(pod: Value) -> Value {
     annotated(pod, json!({"flatline.dev/redirect": "iptables"}))
 }
 
-fn upstream(pod: &Value) -> String {
+pub(super) fn upstream(pod: &Value) -> String {
     let args = sidecar(pod)["args"].as_array().expect("args");
     let found = args.iter().filter_map(Value::as_str);
     let mut found = found.filter_map(|arg| arg.strip_prefix("--upstream=127.0.0.1:"));
@@ -64,75 +64,6 @@ fn what_only_has_the_name_of_the_server_is_left_alone() {
     ] {
         let server = json!({"name": "c", "image": image, "args": ["--port=8500"]});
         injected(&pod(&server), &Settings::default());
-    }
-}
-
-#[test]
-fn no_shell_is_taken_for_words() {
-    let text = "tensorflow_model_server --port=8500";
-    for command in [
-        json!(["sh", "-ce", text]),
-        json!(["/bin/bash", "-e", "-o", "pipefail", "-c", text]),
-        json!(["/bin/sh", "/models/start.sh", "--port=8500"]),
-        json!(["/usr/bin/env", "bash", "-lc", text]),
-    ] {
-        let pod = serving(&json!({"command": command}));
-        let (reason, _) = skipped(&pod, &Settings::default());
-        assert_eq!(reason, "shell_command", "{command}");
-        let (after, _) = injected(&iptables(pod), &Settings::default());
-        assert_eq!(upstream(&after), "8500", "{command}");
-    }
-    let entrypoint =
-        json!({"command": ["bash", "/usr/bin/tf_serving_entrypoint.sh", "--port=9000"]});
-    let (after, _) = injected(&serving(&entrypoint), &Settings::default());
-    assert_eq!(after["spec"]["containers"][0]["command"][2], "--port=8510");
-}
-
-#[test]
-fn of_a_shells_text_the_servers_port_counts() {
-    for (text, port) in [
-        (
-            "tensorflow_model_server --port=9000 & nginx --port 8080",
-            "9000",
-        ),
-        (
-            "warm --port=1 && exec tensorflow_model_server --port 9000\nprobe --port=2",
-            "9000",
-        ),
-        (
-            "tensorflow_model_server --model_name=m; metrics --port=9100",
-            "8500",
-        ),
-        (
-            "exec \"$BIN\" \\\n  --model_base_path=/m \\\n  --port=9000 # not --port=1\n",
-            "9000",
-        ),
-        ("tensorflow_model_server --port=1 --port=9000", "9000"),
-    ] {
-        let pod = iptables(serving(&json!({"command": ["sh", "-c", text]})));
-        assert_eq!(
-            upstream(&injected(&pod, &Settings::default()).0),
-            port,
-            "{text}"
-        );
-    }
-    // Two servers, and a port that only the shell knows.
-    for text in [
-        "tensorflow_model_server --port=1 & tensorflow_model_server --port=2",
-        "tensorflow_model_server --port=${PORT:-8500}",
-    ] {
-        let mut pod = iptables(serving(&json!({"command": ["sh", "-c", text]})));
-        assert_eq!(
-            skipped(&pod, &Settings::default()).0,
-            "shell_command",
-            "{text}"
-        );
-        pod["metadata"]["annotations"]["flatline.dev/port"] = json!("2");
-        assert_eq!(
-            upstream(&injected(&pod, &Settings::default()).0),
-            "2",
-            "{text}"
-        );
     }
 }
 
@@ -252,35 +183,6 @@ fn the_admin_port_evades_what_any_container_names() {
 }
 
 #[test]
-fn flags_that_variables_or_the_shell_bring_are_seen_or_leave_the_pod_alone() {
-    let env = json!([{"name": "EXTRA", "value": "--port=9000"}]);
-    let pod = serving(&json!({"args": ["$(EXTRA)"], "env": env}));
-    assert_eq!(skipped(&pod, &Settings::default()).0, "shell_command");
-    // With the port named, the last flag is the one that counts.
-    let named = annotated(pod, json!({"flatline.dev/port": "9000"}));
-    let (after, _) = injected(&named, &Settings::default());
-    assert!(has_arg(&after["spec"]["containers"][0], "--port=8510"));
-    assert!(has_arg(sidecar(&after), "--listen=[::]:9000"));
-    let value = json!({"args": ["--model_name", "$(NAME)"]});
-    injected(&serving(&value), &Settings::default());
-    let text = "exec tensorflow_model_server $(EXTRA)";
-    let pod = iptables(serving(&json!({"command": ["sh", "-c", text], "env": env})));
-    assert_eq!(upstream(&injected(&pod, &Settings::default()).0), "9000");
-    let passing = |args: Value| {
-        let text = "ulimit -n 9; exec tensorflow_model_server \"$@\"";
-        let command = json!(["/bin/bash", "-c", text, "--"]);
-        iptables(serving(&json!({"command": command, "args": args})))
-    };
-    let pod = passing(json!(["--port=9000"]));
-    assert_eq!(upstream(&injected(&pod, &Settings::default()).0), "9000");
-    let pod = passing(json!(["--ssl_config_file=/tls"]));
-    assert_eq!(skipped(&pod, &Settings::default()).0, "tls_in_server");
-    // Text is no path of the server's.
-    let pod = serving(&json!({"args": ["exec /usr/bin/tensorflow_model_server"], "image": "own"}));
-    assert_eq!(skipped(&pod, &Settings::default()).0, "no_model_server");
-}
-
-#[test]
 fn a_port_is_not_guessed_against_what_is_declared_or_known() {
     let own = json!({
         "name": "own",
@@ -330,16 +232,23 @@ fn a_pod_that_wants_none_may_say_anything_else() {
 }
 
 #[test]
-fn who_looks_for_the_server_is_not_the_server() {
+fn a_check_that_runs_the_server_comes_later() {
     let mut pod = serving(&json!({}));
-    let looks = json!([
-        "sh",
-        "-c",
-        "while pgrep -f tensorflow_model_server; do sleep 1; done"
-    ]);
-    beside(
-        &mut pod,
-        json!({"name": "x", "image": "x", "command": looks}),
-    );
+    let check = "timeout 20 tensorflow_model_server --port=8500";
+    pod["spec"]["initContainers"] =
+        json!([{"name": "check", "image": "x", "command": ["sh", "-c", check]}]);
+    assert_eq!(skipped(&pod, &Settings::default()).0, "port_clash");
+    pod["spec"]["initContainers"][0]["command"] = json!(["tensorflow_model_server", "--port=7"]);
     injected(&pod, &Settings::default());
+}
+
+#[test]
+fn commands_of_hooks_and_variables_that_name_the_port_are_told() {
+    let pod = serving(&json!({
+        "env": [{"name": "GRPC_PORT", "value": "8500"}],
+        "livenessProbe": {"exec": {"command": ["sh", "-c", "nc -z localhost $GRPC_PORT"]}},
+        "lifecycle": {"postStart": {"exec": {"command": ["nc", "-z", "localhost", "8500"]}}}
+    }));
+    let (_, warnings) = injected(&pod, &Settings::default());
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
 }
