@@ -198,6 +198,7 @@ def conditions():
     asked = {name for name, pod in pods.items() if all(holds(c["expression"], pod) for c in single["matchConditions"])}
     assert asked == {"bad-overrides", "custom-image", "overrides"}, asked
     policy = next(t for t in documents("policy") if t["kind"] == "MutatingAdmissionPolicy")
+
     def takes(pod):
         return all(holds(c["expression"], pod) for c in policy["spec"]["matchConditions"])
 
@@ -217,6 +218,7 @@ def conditions():
         (False, {"initContainers": [{**native, "args": ["--listen=:9464"]}]}, {}),
         (False, {"resources": {"limits": {"cpu": "1"}}}, {}),
         (False, {"containers": [probe]}, {}),
+        (False, {"initContainers": [{**native, **probe}]}, {}),
     ]:
         pod = json.loads(json.dumps(pods["bare"]))
         others = spec.pop("containers", [])

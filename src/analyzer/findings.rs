@@ -103,7 +103,13 @@ impl Analyzer {
             recent.nothing_followed +=
                 u64::from(call.batch.is_some_and(|batch| batch > 1) && !call.any_followed);
             for input in call.inputs.iter() {
-                *recent.sent.entry(input.name.clone()).or_insert(0) += 1;
+                // Each call has the same names: they are copied once.
+                match recent.sent.get_mut(&input.name) {
+                    Some(calls) => *calls += 1,
+                    None => {
+                        recent.sent.insert(input.name.clone(), 1);
+                    }
+                }
                 if let Some(field) = input.foreign.filter(|_| is_unread(input)) {
                     let client = call.user_agent.clone();
                     let filled = (input.declared, input.given);

@@ -32,29 +32,33 @@ pub(super) fn words<'a>(container: &Container<'a>) -> Vec<Word<'a>> {
     words
 }
 
-/// Every place that sets `name`: `--name=value`, `--name value`, and both with one dash.
+/// What `word` says of the flag `name`, if it is that flag: the value behind `=`, or nothing where
+/// the next word may be it. With two dashes or one.
+pub(super) fn value_in<'t>(word: &'t str, name: &str) -> Option<Option<&'t str>> {
+    let dashless = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
+    match dashless.strip_prefix(name)? {
+        "" => Some(None),
+        rest => rest.strip_prefix('=').map(Some),
+    }
+}
+
+/// Every place that sets `name`.
 pub(super) fn find<'a>(container: &Container<'a>, words: &[Word<'a>], name: &str) -> Vec<Flag<'a>> {
-    let mut found = Vec::new();
-    for (at, word) in words.iter().enumerate() {
-        let dashless = word
-            .text
-            .strip_prefix("--")
-            .or_else(|| word.text.strip_prefix('-'));
-        let Some(rest) = dashless.and_then(|text| text.strip_prefix(name)) else {
-            continue;
+    let flag = |(at, word): (usize, &Word<'a>)| {
+        let (word, before, value) = match value_in(word.text, name)? {
+            Some(value) => {
+                let before = &word.text[..word.text.len() - value.len()];
+                (*word, before, value)
+            }
+            None => words.get(at + 1).map(|next| (*next, "", next.text))?,
         };
-        let flag = match rest.strip_prefix('=') {
-            Some(value) => Some((*word, &word.text[..word.text.len() - value.len()], value)),
-            None if rest.is_empty() => words.get(at + 1).map(|next| (*next, "", next.text)),
-            None => None,
-        };
-        found.extend(flag.map(|(word, before, value)| Flag {
+        Some(Flag {
             word,
             before,
             value: expand(container, value),
-        }));
-    }
-    found
+        })
+    };
+    words.iter().enumerate().filter_map(flag).collect()
 }
 
 /// A word that is a variable and may become a flag, which then is not seen here.

@@ -4,14 +4,7 @@
 /// components in small letters, a tag, a digest; all but one component may be absent.
 #[must_use]
 pub fn is_image(text: &str) -> bool {
-    let (name, digest) = match text.split_once('@') {
-        Some((name, digest)) => (name, Some(digest)),
-        None => (text, None),
-    };
-    let (name, tag) = match name.rsplit_once(':') {
-        Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
-        _ => (name, None),
-    };
+    let (name, tag, digest) = parts(text);
     let (host, path) = match name.split_once('/') {
         Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => {
             (Some(host), path)
@@ -23,6 +16,23 @@ pub fn is_image(text: &str) -> bool {
         && path.split('/').all(is_component)
         && tag.is_none_or(is_tag)
         && digest.is_none_or(is_digest)
+}
+
+/// An image's name, without tag and digest.
+pub(super) fn name(image: &str) -> &str {
+    parts(image).0
+}
+
+/// Name, tag and digest.
+fn parts(text: &str) -> (&str, Option<&str>, Option<&str>) {
+    let (name, digest) = match text.split_once('@') {
+        Some((name, digest)) => (name, Some(digest)),
+        None => (text, None),
+    };
+    match name.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, Some(tag), digest),
+        _ => (name, None, digest),
+    }
 }
 
 fn is_host(host: &str) -> bool {

@@ -19,6 +19,7 @@ mod settings;
 mod shell;
 mod sidecar;
 mod skip;
+mod start;
 mod takeover;
 
 pub use annotations::{INJECT, INJECTED, SKIPPED};

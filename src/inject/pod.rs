@@ -1,5 +1,6 @@
 //! A pod's JSON, read once for the shapes that everything else takes for granted.
 
+use super::image;
 use serde_json::{Map, Value};
 
 pub(super) type Object = Map<String, Value>;
@@ -76,8 +77,7 @@ impl<'a> Pod<'a> {
 
     /// Those that keep running, which a model server does.
     pub(super) fn running(&self) -> impl Iterator<Item = Container<'a>> + use<'a> {
-        self.containers()
-            .filter(|c| c.list == "containers" || c.text("restartPolicy") == Some("Always"))
+        self.containers().filter(Container::keeps_running)
     }
 
     pub(super) fn annotation(&self, key: &str) -> Option<&'a str> {
@@ -106,6 +106,16 @@ impl<'a> Container<'a> {
 
     pub(super) fn list(&self, key: &str) -> &'a [Value] {
         list(self.fields, key)
+    }
+
+    /// Ordinary ones and native sidecars do; init containers end.
+    pub(super) fn keeps_running(&self) -> bool {
+        self.list == "containers" || self.text("restartPolicy") == Some("Always")
+    }
+
+    /// Name of its image, without tag and digest.
+    pub(super) fn image(&self) -> &'a str {
+        image::name(self.text("image").unwrap_or_default())
     }
 
     fn is_well_formed(self) -> bool {

@@ -17,7 +17,7 @@ pub(super) fn mentioned(container: &Container<'_>) -> BTreeSet<u16> {
         .into_iter()
         .flat_map(|key| container.list(key));
     let variables = container.list("env").iter().filter_map(|v| v.get("value"));
-    let probed = probes::ports(container.fields).into_iter();
+    let probed = probes::ports(container).into_iter();
     words
         .chain(variables)
         .filter_map(Value::as_str)

@@ -1,34 +1,41 @@
 //! Where a container's probes and hooks name a port.
 
-use super::pod::{Container, Object};
+use super::pod::Container;
+use super::ports::number;
 use serde_json::Value;
 
-const PROBES: [&str; 3] = ["startupProbe", "readinessProbe", "livenessProbe"];
+/// Where probes and hooks stand in a container.
+const PLACES: [&[&str]; 5] = [
+    &["startupProbe"],
+    &["readinessProbe"],
+    &["livenessProbe"],
+    &["lifecycle", "postStart"],
+    &["lifecycle", "preStop"],
+];
 
-/// The paths to the ports that probes and hooks name, and the ports.
-pub(super) fn ports(container: &Object) -> Vec<(Vec<&'static str>, &Value)> {
-    const KINDS: [&str; 3] = ["grpc", "tcpSocket", "httpGet"];
-    let hooks = ["postStart", "preStop"].map(|hook| vec!["lifecycle", hook]);
-    let places = PROBES.into_iter().map(|probe| vec![probe]).chain(hooks);
+/// A container's probes and hooks, with their places.
+fn checks<'a>(
+    container: &Container<'a>,
+) -> impl Iterator<Item = (&'static [&'static str], &'a Value)> {
+    let fields = container.fields;
+    PLACES.into_iter().filter_map(move |place| {
+        let (first, rest) = place.split_first()?;
+        let start = fields.get(*first)?;
+        let check = rest.iter().try_fold(start, |at, key| at.get(key))?;
+        Some((place, check))
+    })
+}
+
+/// The paths to the ports that probes and hooks ask in the pod, and the ports.
+pub(super) fn ports<'a>(container: &Container<'a>) -> Vec<(Vec<&'static str>, &'a Value)> {
     let mut found = Vec::new();
-    for place in places {
-        for kind in KINDS {
-            let mut path = place.clone();
-            path.extend([kind, "port"]);
-            let start = container.get(path[0]);
-            let port = path[1..]
-                .iter()
-                .try_fold(start, |at, key| Some(at?.get(key)));
-            let other = path[1..path.len() - 1]
-                .iter()
-                .try_fold(start, |at, key| Some(at?.get(key)))
-                .flatten()
-                .and_then(|asked| asked.get("host"));
+    for (place, check) in checks(container) {
+        for kind in ["grpc", "tcpSocket", "httpGet"] {
+            let asked = &check[kind];
             // With a host it may ask another machine.
-            if let Some(Some(port)) = port
-                && other.is_none_or(|host| host == "" || host.is_null())
-            {
-                found.push((path, port));
+            let elsewhere = asked["host"].as_str().is_some_and(|host| !host.is_empty());
+            if let (Some(port), false) = (asked.get("port"), elsewhere) {
+                found.push(([place, &[kind, "port"]].concat(), port));
             }
         }
     }
@@ -50,29 +57,17 @@ pub(super) fn warn(
         let mut numbers = text.split(|c: char| !c.is_ascii_digit());
         numbers.any(|number| number == digits)
     };
-    let mut variables = Vec::new();
-    for variable in container.list("env") {
-        if let (Some(name), Some(value)) = (variable["name"].as_str(), variable["value"].as_str())
-            && has_port(value)
-        {
-            variables.push(name);
-        }
-    }
+    let variables = container.list("env").iter().filter_map(|variable| {
+        let value = variable["value"].as_str()?;
+        variable["name"].as_str().filter(|_| has_port(value))
+    });
+    let variables: Vec<&str> = variables.collect();
     let names_port = |word: &Value| {
         let text = word.as_str().unwrap_or_default();
         has_port(text) || variables.iter().any(|name| text.contains(name))
     };
-    let hooks = ["postStart", "preStop"].map(|hook| {
-        (
-            hook,
-            container.fields.get("lifecycle").and_then(|l| l.get(hook)),
-        )
-    });
-    let probes = PROBES.map(|probe| (probe, container.fields.get(probe)));
-    for (probe, fields) in probes.into_iter().chain(hooks) {
-        let Some(fields) = fields else {
-            continue;
-        };
+    for (place, fields) in checks(container) {
+        let probe = place[place.len() - 1];
         let command = fields["exec"]["command"].as_array();
         if command.is_some_and(|words| words.iter().any(names_port)) {
             warnings.push(format!(
@@ -81,8 +76,7 @@ pub(super) fn warn(
             ));
         }
         let asked = &fields["tcpSocket"]["port"];
-        let here =
-            |entry: &Value| super::ports::number(entry) == Some(port) && entry["name"] == *asked;
+        let here = |entry: &Value| number(entry) == Some(port) && entry["name"] == *asked;
         if redirected && (*asked == port || container.list("ports").iter().any(here)) {
             warnings.push(format!(
                 "{probe} of container `{name}` opens a TCP connection, which Flatline accepts in \

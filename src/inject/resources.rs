@@ -47,12 +47,11 @@ pub fn quantity(text: &str) -> Option<f64> {
         }
     };
     let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
-    let number: f64 = format!("{whole}{part}").parse().ok()?;
-    let decimals = i32::try_from(part.len()).ok().filter(|n| *n <= 18)?;
-    if part.contains('.') {
+    if part.contains('.') || part.len() > 18 {
         return None;
     }
-    Some(number * times / (over * 10_f64.powi(decimals)))
+    let number: f64 = format!("{whole}{part}").parse().ok()?;
+    Some(number * times / (over * 10_f64.powi(part.len() as i32)))
 }
 
 /// Whether the sidecar can run with `text` of a resource, `cpu` or `memory`: a processor is given
@@ -205,7 +204,7 @@ fn requested(pod: &Pod<'_>, own: &Value, resource: &str) -> Option<f64> {
         let own = request(&container).unwrap_or(0.0);
         if container.list == "containers" {
             together += own;
-        } else if container.text("restartPolicy") == Some("Always") {
+        } else if container.keeps_running() {
             beside += own;
         } else {
             // It runs beside the sidecars before it, and ends.

@@ -1,7 +1,7 @@
 //! What a shell runs that starts a container's process: whether one does, the text it is given,
 //! and the model server's flags in that text.
 
-use super::flags::{Word, base};
+use super::flags::{Word, base, value_in};
 
 const SHELLS: [&str; 7] = ["sh", "bash", "ash", "dash", "zsh", "ksh", "busybox"];
 /// Options of shells whose value is the next word.
@@ -55,7 +55,7 @@ fn operand<'a>(word: &Word<'a>, takes_text: bool) -> Option<Shell<'a>> {
     })
 }
 
-/// The words of each command of a shell's text, behind nothing but what starts them.
+/// The words of each command of a shell's text.
 pub(super) fn commands(text: &str) -> Vec<Vec<String>> {
     let mut commands = Vec::new();
     let mut start = 0;
@@ -98,12 +98,9 @@ pub(super) fn commands(text: &str) -> Vec<Vec<String>> {
 
 /// The value of the flag `name` in a command's words, the last of several.
 pub(super) fn flag(words: &[String], name: &str) -> Option<String> {
-    let value = |(at, word): (usize, &String)| {
-        let dashless = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
-        match dashless.strip_prefix(name)? {
-            "" => words.get(at + 1).cloned(),
-            rest => rest.strip_prefix('=').map(str::to_owned),
-        }
+    let value = |(at, word): (usize, &String)| match value_in(word, name)? {
+        Some(value) => Some(value.to_owned()),
+        None => words.get(at + 1).cloned(),
     };
     words.iter().enumerate().filter_map(value).next_back()
 }

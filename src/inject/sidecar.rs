@@ -27,26 +27,21 @@ pub(super) struct Ports {
     /// Where TensorFlow Serving listens.
     pub(super) upstream: u16,
     pub(super) admin: u16,
-    /// `ports` entries that the sidecar declares, besides the admin port's.
-    pub(super) declared: Vec<Value>,
+    /// The `ports` entry that the sidecar declares besides the admin port's.
+    pub(super) declared: Option<Value>,
 }
 
 /// The name of the container that is Flatline already, if one is.
 pub(super) fn present<'a>(pod: &Pod<'a>) -> Option<&'a str> {
     pod.containers()
         .find(|container| {
-            let image = container.text("image").unwrap_or_default();
-            let image = image.split('@').next().unwrap_or(image);
-            let base = flags::base(image).split(':').next().unwrap_or_default();
             let serves = flags::words(container)
                 .iter()
                 .any(|word| word.text == "serve");
-            // Either may be another's by chance, or chosen by an annotation.
-            [container.name() == NAME, base == NAME, serves]
-                .iter()
-                .filter(|sign| **sign)
-                .count()
-                >= 2
+            // Each may be another's by chance, and the image be chosen by an annotation.
+            let is_ours = flags::base(container.image()) == NAME;
+            let signs = [container.name() == NAME, is_ours, serves];
+            signs.into_iter().filter(|sign| *sign).count() >= 2
         })
         .map(|container| container.name())
 }
@@ -59,7 +54,7 @@ pub(super) fn container(
     ports: &Ports,
     resources: &Value,
 ) -> Value {
-    let mut declared = ports.declared.clone();
+    let mut declared: Vec<Value> = ports.declared.iter().cloned().collect();
     declared
         .push(json!({"name": ADMIN_PORT_NAME, "containerPort": ports.admin, "protocol": "TCP"}));
     let mut mounts = vec![no_token()];

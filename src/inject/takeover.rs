@@ -3,8 +3,9 @@
 use super::annotations::{INJECTED, Overrides, SKIPPED};
 use super::patch::Edits;
 use super::pod::Pod;
-use super::server::{self, Launch, Server};
+use super::server::{self, Server};
 use super::sidecar::{self, ADMIN_PORT_NAME, Ports};
+use super::start::Launch;
 use super::{Mistake, Redirect, Settings, Skip, ports, probes, redirect, resources};
 use json_patch::Patch;
 use serde_json::{Value, json};
@@ -150,25 +151,17 @@ fn choose_ports(
         );
         return Err(Refusal::Skip(Skip::NotTcp, detail));
     }
-    // A native sidecar listens before the pod's own init containers have run.
-    let beside =
-        |list: &str| list == "containers" || redirect == Redirect::Args && !settings.legacy_sidecar;
+    // A native sidecar listens before the pod's own init containers run, be it for a while.
+    let is_first = redirect == Redirect::Args && !settings.legacy_sidecar;
     let other = pod.containers().find(|container| {
-        container.name() != name
-            && (container.text("restartPolicy") == Some("Always") || beside(container.list))
-            && container
-                .list("ports")
-                .iter()
-                .any(|p| here(&p) && ports::is_tcp(p))
+        let mut declared = container.list("ports").iter();
+        let declares = declared.any(|p| here(&p) && ports::is_tcp(p));
+        let listens = match container.keeps_running() {
+            true => declares,
+            false => is_first && (declares || server::runs_on(container, server.port)),
+        };
+        container.name() != name && listens
     });
-    let checks = pod.containers().find(|container| {
-        container.list != "containers"
-            && container.name() != name
-            && container.text("restartPolicy") != Some("Always")
-            && beside(container.list)
-            && server::runs_on(container, server.port)
-    });
-    let other = other.or(checks);
     let clash = |detail: String| Refusal::Skip(Skip::PortClash, detail);
     if let Some(other) = other {
         return Err(clash(format!(
@@ -200,7 +193,7 @@ fn choose_ports(
         listen,
         upstream,
         admin,
-        declared: Vec::new(),
+        declared: None,
     })
 }
 
@@ -226,24 +219,18 @@ fn move_server(edits: &mut Edits, pod: &Pod<'_>, server: &Server<'_>, ports: &mu
     // Its declared ports stay where they are, numbers and all: a Service finds a named port on the
     // pod's ordinary containers alone before Kubernetes 1.33, and a node's port leads to the number,
     // which is Flatline's from now on. Flatline declares them too, except for what may stand once.
-    let own: Vec<&Value> = container
-        .list("ports")
-        .iter()
-        .filter(|port| ports::number(port) == Some(server.port) && ports::is_tcp(port))
-        .collect();
-    let names: BTreeSet<&str> = own
-        .iter()
-        .filter_map(|port| port["name"].as_str())
-        .collect();
+    let own = container.list("ports").iter();
+    let own = own.filter(|port| ports::number(port) == Some(server.port) && ports::is_tcp(port));
+    let names: BTreeSet<&str> = own.filter_map(|port| port["name"].as_str()).collect();
     let mut declared = json!({"containerPort": server.port, "protocol": "TCP"});
     if let Some(name) = names.iter().find(|name| **name != ADMIN_PORT_NAME) {
         declared["name"] = json!(name);
     }
-    ports.declared = vec![declared];
+    ports.declared = Some(declared);
     for asking in pod.containers() {
         let is_own = asking.name() == container.name();
         let index = asking.index.to_string();
-        for (path, port) in probes::ports(asking.fields) {
+        for (path, port) in probes::ports(&asking) {
             let here = match port {
                 // Its own container's names are what a probe knows.
                 Value::String(name) => is_own && names.contains(name.as_str()),

@@ -79,6 +79,8 @@ fn flags_that_variables_or_the_shell_bring_are_seen_or_leave_the_pod_alone() {
     let env = json!([{"name": "EXTRA", "value": "--port=9000"}]);
     let pod = serving(&json!({"args": ["$(EXTRA)"], "env": env}));
     assert_eq!(skipped(&pod, &Settings::default()).0, "shell_command");
+    let last = serving(&json!({"args": ["--port=8500", "$(EXTRA)"], "env": env}));
+    assert_eq!(skipped(&last, &Settings::default()).0, "shell_command");
     // With the port named, the last flag is the one that counts.
     let named = annotated(pod, json!({"flatline.dev/port": "9000"}));
     let (after, _) = injected(&named, &Settings::default());

@@ -202,12 +202,11 @@ impl Drop for Running {
     }
 }
 
-#[tokio::test]
-async fn the_command_makes_its_certificate_and_is_trusted_by_the_bundle() {
-    let cluster = Cluster::start().await;
-    let folder = tempfile::TempDir::new().unwrap();
+/// The command, its port, and what it publishes that it is to be trusted by.
+async fn command(cluster: &Cluster, more: &[&str]) -> (Running, u16, String) {
+    let folder = tempfile::TempDir::new().expect("as the test sets it up");
     let kubeconfig = folder.path().join("config");
-    std::fs::write(&kubeconfig, cluster.kubeconfig()).unwrap();
+    std::fs::write(&kubeconfig, cluster.kubeconfig()).expect("as the test sets it up");
     let mut command = Command::new(env!("CARGO_BIN_EXE_flatline"));
     command
         .args([
@@ -216,14 +215,30 @@ async fn the_command_makes_its_certificate_and_is_trusted_by_the_bundle() {
             "--namespace=flatline",
             "--log-level=warn",
         ])
+        .args(more)
         .env("KUBECONFIG", &kubeconfig)
         .stdout(Stdio::piped());
-    let mut webhook = Running(command.spawn().unwrap());
-    let stdout = webhook.0.stdout.take().unwrap();
+    let mut webhook = Running(command.spawn().expect("as the test sets it up"));
+    let stdout = webhook.0.stdout.take().expect("as the test sets it up");
     let line = tokio::task::spawn_blocking(move || BufReader::new(stdout).lines().next());
-    let line = line.await.unwrap().unwrap().unwrap();
-    let port = line.rsplit(':').next().unwrap().parse().unwrap();
-    let bundle = cluster.bundles().remove(0);
+    let line = line
+        .await
+        .expect("as the test sets it up")
+        .expect("as the test sets it up")
+        .expect("as the test sets it up");
+    let port = line
+        .rsplit(':')
+        .next()
+        .expect("as the test sets it up")
+        .parse()
+        .expect("as the test sets it up");
+    (webhook, port, cluster.bundles().remove(0))
+}
+
+#[tokio::test]
+async fn the_command_makes_its_certificate_and_is_trusted_by_the_bundle() {
+    let cluster = Cluster::start().await;
+    let (_webhook, port, bundle) = command(&cluster, &[]).await;
     let mut caller = Caller::connect(port, &bundle).await.unwrap();
     let answer = caller.ask(&review("bare")).await;
     assert_eq!(answer["response"]["patchType"], "JSONPatch");
@@ -232,4 +247,26 @@ async fn the_command_makes_its_certificate_and_is_trusted_by_the_bundle() {
         metrics.contains("flatline_webhook_certificate_expiry_timestamp_seconds 1"),
         "{metrics}"
     );
+}
+
+#[tokio::test]
+async fn the_command_serves_on_after_sigterm_until_it_is_told_again() {
+    let cluster = Cluster::start().await;
+    let (mut webhook, port, bundle) = command(&cluster, &["--shutdown-delay=1h"]).await;
+    let signal = |webhook: &Running| {
+        let kill = Command::new("kill")
+            .args(["-TERM", &webhook.0.id().to_string()])
+            .status();
+        assert!(kill.unwrap().success());
+    };
+    signal(&webhook);
+    // New connections, as from an API server that has not heard yet.
+    for _ in 0..20 {
+        let mut caller = Caller::connect(port, &bundle).await.unwrap();
+        let answer = caller.ask(&review("bare")).await;
+        assert_eq!(answer["response"]["patchType"], "JSONPatch");
+    }
+    signal(&webhook);
+    let ended = tokio::task::spawn_blocking(move || webhook.0.wait());
+    assert!(ended.await.unwrap().unwrap().success());
 }
