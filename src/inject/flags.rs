@@ -42,6 +42,11 @@ pub(super) fn value_in<'t>(word: &'t str, name: &str) -> Option<Option<&'t str>>
     }
 }
 
+/// Whether a word may be the value of the flag before it, and is no flag itself.
+pub(super) fn is_value(word: &str) -> bool {
+    !word.starts_with('-')
+}
+
 /// Every place that sets `name`.
 pub(super) fn find<'a>(container: &Container<'a>, words: &[Word<'a>], name: &str) -> Vec<Flag<'a>> {
     let flag = |(at, word): (usize, &Word<'a>)| {
@@ -50,7 +55,10 @@ pub(super) fn find<'a>(container: &Container<'a>, words: &[Word<'a>], name: &str
                 let before = &word.text[..word.text.len() - value.len()];
                 (*word, before, value)
             }
-            None => words.get(at + 1).map(|next| (*next, "", next.text))?,
+            None => {
+                let next = words.get(at + 1).filter(|next| is_value(next.text))?;
+                (*next, "", next.text)
+            }
         };
         Some(Flag {
             word,
@@ -63,13 +71,13 @@ pub(super) fn find<'a>(container: &Container<'a>, words: &[Word<'a>], name: &str
 
 /// A word that is a variable and may become a flag, which then is not seen here.
 pub(super) fn variable_flag<'a>(container: &Container<'a>, words: &[Word<'a>]) -> Option<&'a str> {
-    let is_value = |at: usize| {
+    let follows_flag = |at: usize| {
         let before = at.checked_sub(1).map_or("", |before| words[before].text);
         before.starts_with('-') && !before.contains('=')
     };
     let becomes = |at: usize, text: &str| {
         let expanded = expand(container, text);
-        expanded.starts_with('-') || expanded.starts_with("$(") && !is_value(at)
+        expanded.starts_with('-') || expanded.starts_with("$(") && !follows_flag(at)
     };
     let mut words = words.iter().enumerate();
     words

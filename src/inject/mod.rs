@@ -47,7 +47,8 @@ pub fn inject(pod: &Value, settings: &Settings) -> Outcome {
         return skipped(
             None,
             Skip::NotAPod,
-            "expected metadata, spec and a list of containers",
+            "expected metadata, spec and a list of containers, whose command and args are text (8500 \
+             in quotes)",
         );
     };
     if pod.is_being_deleted() {

@@ -119,11 +119,14 @@ impl<'a> Container<'a> {
     }
 
     fn is_well_formed(self) -> bool {
-        ["command", "args", "ports", "env"].iter().all(|key| {
-            self.fields
-                .get(*key)
-                .is_none_or(|list| list.is_null() || list.is_array())
-        })
+        let is_list = |key: &str| {
+            let list = self.fields.get(key);
+            list.is_none_or(|list| list.is_null() || list.is_array())
+        };
+        // Numbers without quotes are what the API server refuses too.
+        let is_text = |key: &str| self.list(key).iter().all(Value::is_string);
+        ["command", "args", "ports", "env"].into_iter().all(is_list)
+            && ["command", "args"].into_iter().all(is_text)
     }
 }
 

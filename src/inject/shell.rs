@@ -1,7 +1,7 @@
 //! What a shell runs that starts a container's process: whether one does, the text it is given,
 //! and the model server's flags in that text.
 
-use super::flags::{Word, base, value_in};
+use super::flags::{Word, base, is_value, value_in};
 
 const SHELLS: [&str; 7] = ["sh", "bash", "ash", "dash", "zsh", "ksh", "busybox"];
 /// Options of shells whose value is the next word.
@@ -100,7 +100,7 @@ pub(super) fn commands(text: &str) -> Vec<Vec<String>> {
 pub(super) fn flag(words: &[String], name: &str) -> Option<String> {
     let value = |(at, word): (usize, &String)| match value_in(word, name)? {
         Some(value) => Some(value.to_owned()),
-        None => words.get(at + 1).cloned(),
+        None => words.get(at + 1).filter(|next| is_value(next)).cloned(),
     };
     words.iter().enumerate().filter_map(value).next_back()
 }
@@ -179,5 +179,6 @@ mod tests {
         assert_eq!(port("x --port=1 -port 2").as_deref(), Some("2"));
         assert_eq!(port("x --port 1 --portly=2").as_deref(), Some("1"));
         assert_eq!(port("x ---port=1 port=2 --port"), None);
+        assert_eq!(port("x --port=1 --port --host=2").as_deref(), Some("1"));
     }
 }

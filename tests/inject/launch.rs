@@ -2,7 +2,7 @@
 
 use super::shapes::{annotated, beside, iptables, serving, upstream};
 use super::{has_arg, injected, sidecar, skipped};
-use flatline::inject::Settings;
+use flatline::inject::{Outcome, Settings, inject};
 use serde_json::{Value, json};
 
 #[test]
@@ -103,6 +103,22 @@ fn flags_that_variables_or_the_shell_bring_are_seen_or_leave_the_pod_alone() {
     // Text is no path of the server's.
     let pod = serving(&json!({"args": ["exec /usr/bin/tensorflow_model_server"], "image": "own"}));
     assert_eq!(skipped(&pod, &Settings::default()).0, "no_model_server");
+}
+
+#[test]
+fn a_flag_without_a_value_takes_no_flag_for_it() {
+    let pod = serving(&json!({"args": ["--port", "--port=8500"]}));
+    let (after, _) = injected(&pod, &Settings::default());
+    let args = &after["spec"]["containers"][0]["args"];
+    assert_eq!(*args, json!(["--port", "--port=8510"]));
+    // Numbers are none of a command's words.
+    let pod = serving(&json!({"args": ["--port", 8500]}));
+    let pod = annotated(pod, json!({"flatline.dev/port": "8500"}));
+    let outcome = inject(&pod, &Settings::default());
+    assert!(
+        matches!(&outcome, Outcome::Skipped { detail, .. } if detail.contains("in quotes")),
+        "{outcome:?}"
+    );
 }
 
 #[test]
