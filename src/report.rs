@@ -279,6 +279,9 @@ pub struct Finding {
     pub rule: String,
     /// `model_spec.name`.
     pub model: String,
+    /// The version it is about, the newest of several; `None` where it is about none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
     /// Where it lies.
     pub category: Category,
     /// Proved on the wire or on disk, not inferred.

@@ -60,8 +60,8 @@ def build():
         ]),
         ("The deployment", 8, [
             (24, table("Findings by replica", "Versions that failed to load, pinned versions, defaulted inputs. Empty while nothing is found.",
-                       f'max by (rule, category, model, {BY_POD}) (flatline_finding{{{POD},model=~"$model"}})',
-                       {"model": "Model", "rule": "Rule", "category": "Category", "instance": "Replica",
+                       f'max by (rule, category, model, version, {BY_POD}) (flatline_finding{{{POD},model=~"$model"}})',
+                       {"model": "Model", "version": "Version", "rule": "Rule", "category": "Category", "instance": "Replica",
                         "namespace": "Namespace", "cluster": "Cluster", "Value": "Found"},
                        overrides=[override("Model", to_model())])),
         ]),

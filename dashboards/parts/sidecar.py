@@ -3,6 +3,10 @@
 from grafana import GREEN, POD, VERMILION, dashboard, lines, stat, table, targets
 
 
+# Skipped for what they are, not because something was amiss.
+LEFT_OUT = ',reason!~"not_ok|incomplete|empty|probe|warm_up"'
+
+
 def rate(name, by="", more=""):
     by = f" by ({by})" if by else ""
     return f"sum{by} (rate(flatline_{name}{{{POD}{more}}}[$__rate_interval]))"
@@ -17,8 +21,8 @@ def build():
     rows = [
         ("Now", 4, [
             (6, stat("Calls", "Calls a second through the sidecars.", rate("calls_total"), "reqps")),
-            (6, stat("Observed", "Of Predict calls, the share whose request and reply were read.",
-                     f"{rate('observed_calls_total')} / ({rate('observed_calls_total')} + {rate('skipped_total')} > 0)", "percentunit",
+            (6, stat("Observed", "Of Predict calls that succeeded, the share whose request and reply were read.",
+                     f"{rate('observed_calls_total')} / ({rate('observed_calls_total')} + {rate('skipped_total', more=LEFT_OUT)} > 0)", "percentunit",
                      steps=[(None, VERMILION), (0.95, GREEN)])),
             (6, stat("Added at the 99th percentile", "Time that Flatline itself adds before the server gets the request.",
                      quantile(0.99, "added_latency"), "s", steps=[(None, GREEN), (0.005, VERMILION)])),

@@ -21,13 +21,15 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use metrics_exporter_prometheus::PrometheusHandle;
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 
-/// Requests answered at once; the others wait, so that fifty scrapers cost no more than these.
+/// Reports made at once; others wait, so that fifty scrapers cost no more than these.
 const AT_ONCE: usize = 8;
 /// A reader slower than this is cut off.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -35,7 +37,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 const HEADERS: Duration = Duration::from_secs(5);
 /// How long the analyzer is waited for: less than a scraper waits.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Connections at once; the others wait to be accepted.
+/// Connections at once; one more, and the oldest is cut off: probes get through a crowd that stalls.
 const CONNECTIONS: usize = 128;
 /// Pause after an error on accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -110,20 +112,21 @@ pub struct State {
 /// Serves until the future is dropped.
 pub async fn serve(listener: Listener, state: State) {
     let turns = Arc::new(Semaphore::new(AT_ONCE));
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut open: VecDeque<AbortHandle> = VecDeque::new();
     let mut failing = false;
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return;
-        };
         match listener.accept().await {
             Ok(accepted) => {
                 failing = false;
                 let connection = connection(accepted.stream, state.clone(), Arc::clone(&turns));
-                tokio::spawn(async move {
-                    let _ = tokio::time::timeout(LONGEST, connection).await;
-                    drop(place);
-                });
+                let bounded = tokio::time::timeout(LONGEST, connection);
+                open.retain(|connection| !connection.is_finished());
+                if open.len() >= CONNECTIONS
+                    && let Some(oldest) = open.pop_front()
+                {
+                    oldest.abort();
+                }
+                open.push_back(tokio::spawn(bounded).abort_handle());
             }
             Err(error) => {
                 if !std::mem::replace(&mut failing, true) {
@@ -138,10 +141,7 @@ pub async fn serve(listener: Listener, state: State) {
 async fn connection(stream: Stream, state: State, turns: Arc<Semaphore>) {
     let service = service_fn(move |request: Request<Incoming>| {
         let (state, turns) = (state.clone(), Arc::clone(&turns));
-        async move {
-            let _turn = turns.acquire().await;
-            Ok::<_, Infallible>(answer(&request, &state).await)
-        }
+        async move { Ok::<_, Infallible>(answer(&request, &state, &turns).await) }
     });
     // HTTP/1 alone: nobody scrapes otherwise, and there is less to bound.
     let mut builder = http1::Builder::new();
@@ -155,7 +155,11 @@ async fn connection(stream: Stream, state: State, turns: Arc<Semaphore>) {
         .await;
 }
 
-async fn answer(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> {
+async fn answer(
+    request: &Request<Incoming>,
+    state: &State,
+    turns: &Semaphore,
+) -> Response<Full<Bytes>> {
     let path = request.uri().path();
     if path == "/api/v1/reset" {
         return reset::answer(request, state).await;
@@ -181,7 +185,10 @@ async fn answer(request: &Request<Incoming>, state: &State) -> Response<Full<Byt
         "/readyz" if state.ready.is_ready() => state.standing.answer(),
         "/readyz" => plain(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
         "/api/v1/verdicts/schema" => body("application/schema+json", schema::VERDICTS),
-        _ => with_report(path, state).await,
+        _ => {
+            let _turn = turns.acquire().await;
+            with_report(path, state).await
+        }
     }
 }
 

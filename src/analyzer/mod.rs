@@ -116,7 +116,7 @@ pub struct Analyzer {
     calls: u64,
     /// Counts of series without a line of their own in the metrics.
     other: Tally,
-    left: traffic::Left,
+    lines: traffic::Lines,
     last: Vec<SeriesKey>,
     /// Where the last exchange was answered.
     upstream: String,
@@ -141,7 +141,7 @@ impl Analyzer {
             transitions: VecDeque::new(),
             calls: 0,
             other: Tally::default(),
-            left: traffic::Left::default(),
+            lines: traffic::Lines::default(),
             last: Vec::new(),
             upstream: String::new(),
             saved: BTreeMap::new(),
@@ -314,6 +314,7 @@ impl Analyzer {
         }
         if !series.own_line {
             self.other.add_since(&counted, series.pairs.tally());
+            series.hidden.add_since(&counted, series.pairs.tally());
         }
         if series.is_ready() && !was_ready {
             outcome.learned.push(key);

@@ -2,7 +2,7 @@
 
 use super::history::{CallFact, History, RowFact};
 use super::judged::Judged;
-use super::pairs::Pairs;
+use super::pairs::{Pairs, Tally};
 use super::recent::Recent;
 use super::seen::Seen;
 use super::wire;
@@ -48,6 +48,8 @@ pub(super) struct Series {
     pub(super) seen: Seen,
     /// Whether it has lines of its own in the metrics.
     pub(super) own_line: bool,
+    /// What was counted while it had none.
+    pub(super) hidden: Tally,
     pub(super) recent: Recent,
     /// When its first and its last row were answered.
     pub(super) first_nanos: i64,
@@ -75,6 +77,7 @@ impl Series {
             pairs: Pairs::default(),
             seen: Seen::default(),
             own_line: false,
+            hidden: Tally::default(),
             recent: Recent::default(),
             first_nanos: 0,
             last_nanos: 0,

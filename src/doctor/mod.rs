@@ -185,6 +185,7 @@ fn unknown_model(questions: &Questions, refused: &Status) -> Finding {
     Finding {
         rule: "D14".to_owned(),
         model: questions.model.clone(),
+        version: None,
         category: Category::Loading,
         certain: true,
         evidence: vec![

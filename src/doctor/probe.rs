@@ -225,6 +225,7 @@ impl Probe {
         let finding = |rule: &str, category, certain, line: String| Finding {
             rule: rule.to_owned(),
             model: questions.model.clone(),
+            version: self.version,
             category,
             certain,
             evidence: vec![line],

@@ -178,11 +178,11 @@ fn findings(text: &mut String, report: &Report) {
     head(text, FINDING);
     let mut named = BTreeSet::new();
     for finding in &report.findings {
-        if named.len() < FINDINGS && named.insert((&finding.rule, &finding.model, finding.category))
-        {
+        if named.len() < FINDINGS && named.insert((&finding.rule, &finding.model)) {
+            let version = finding.version.map_or(String::new(), |v| v.to_string());
             let _ = writeln!(
                 text,
-                "{FINDING}{{rule=\"{}\",{},category=\"{}\"}} 1",
+                "{FINDING}{{rule=\"{}\",{},version=\"{version}\",category=\"{}\"}} 1",
                 escape(&finding.rule),
                 label("model", &finding.model),
                 name(finding.category)

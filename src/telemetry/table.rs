@@ -104,13 +104,13 @@ pub const ALL: &[Metric] = &[
         SKIPPED,
         "calls",
         &["reason"],
-        "Predict calls forwarded but not observed, by reason.",
+        "Predict calls forwarded and left out of the statistics, by reason: those with `probe` and `warm_up` were read.",
     ),
     counter(
         OBSERVED_CALLS,
         "calls",
         &[],
-        "Predict calls whose request and reply were read.",
+        "Predict calls whose request and reply were read, probes and warm-up among them.",
     ),
     counter(
         OBSERVED_ROWS,
@@ -270,7 +270,7 @@ pub const ALL: &[Metric] = &[
     gauge(
         FINDING,
         "state",
-        &["rule", "model", "category"],
+        &["rule", "model", "version", "category"],
         "1 for what is wrong with the deployment, collapse or not.",
     ),
     gauge(

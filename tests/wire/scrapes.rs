@@ -4,10 +4,12 @@ use super::operation::held;
 use super::peer::*;
 use super::process::*;
 use std::sync::Arc;
-use tokio::io::AsyncWriteExt;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 const PATH: &str = "/tensorflow.serving.PredictionService/Predict";
 /// More than are answered at once, so that one that kept its turn while it stalls would be missed.
@@ -24,11 +26,11 @@ async fn stalled(proxy: &Proxy) -> TcpStream {
     stream
 }
 
-async fn stall(proxy: &Proxy) -> Vec<TcpStream> {
+async fn stall(proxy: &Proxy, count: usize) -> Vec<TcpStream> {
     let size = proxy.admin("/metrics").await.len();
     assert!(size * 1000 > 10 << 20, "{size} bytes a scrape");
     let mut readers = Vec::new();
-    for _ in 0..STALLED {
+    for _ in 0..count {
         readers.push(stalled(proxy).await);
     }
     readers
@@ -57,7 +59,7 @@ async fn stalled_readers_and_fifty_scrapers_hold_up_no_call() {
     let upstream = Upstream::echo().await;
     let proxy = Arc::new(Proxy::start(upstream.port));
     let mut client = proxy.client().await;
-    let readers = stall(&proxy).await;
+    let readers = stall(&proxy, STALLED).await;
     let beside = tokio::spawn({
         let proxy = Arc::clone(&proxy);
         async move { crowd(&proxy).await }
@@ -76,6 +78,23 @@ async fn stalled_readers_and_fifty_scrapers_hold_up_no_call() {
     drop(readers);
 }
 
+/// More than there may be connections: probes are answered before any of them times out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_gets_through_more_stalled_readers_than_there_is_room_for() {
+    let upstream = Upstream::echo().await;
+    let proxy = Proxy::start(upstream.port);
+    let mut readers = stall(&proxy, 200).await;
+    for path in ["/livez", "/readyz", "/metrics"] {
+        let answer = timeout(Duration::from_secs(20), proxy.admin(path)).await;
+        let answer = answer.expect("before a stalled reader is given up");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    // The first ones were cut off for those that came after.
+    let mut rest = Vec::new();
+    let read = timeout(Duration::from_secs(20), readers[0].read_to_end(&mut rest)).await;
+    let _cut_or_reset = read.expect("its connection has ended");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn scrapes_while_it_ends_are_answered_and_hold_up_no_call() {
     let go = Arc::new(Notify::new());
@@ -85,7 +104,7 @@ async fn scrapes_while_it_ends_are_answered_and_hold_up_no_call() {
     let mut client = proxy.client().await;
     let call = client.open(&request("/unary", &[]), true).await;
     assert!(client.settle().await);
-    let readers = stall(&proxy).await;
+    let readers = stall(&proxy, STALLED).await;
     proxy.signal("TERM");
     while client.goaway.is_none() {
         assert!(client.step().await);

@@ -215,6 +215,7 @@ mod tests {
             findings: vec![Finding {
                 rule: text(),
                 model: text(),
+                version: Some(3),
                 category: Category::Loading,
                 certain: true,
                 evidence: vec![text()],

@@ -122,7 +122,11 @@ pub struct Replies {
 #[must_use]
 pub fn of_series(recent: &Recent) -> Vec<Finding> {
     let rules = [feed::d2, feed::d3, feed::d5, feed::d6, feed::d25];
-    rules.iter().filter_map(|rule| rule(recent)).collect()
+    let found = rules.iter().filter_map(|rule| rule(recent));
+    let version = Some(recent.version);
+    found
+        .map(|finding| Finding { version, ..finding })
+        .collect()
 }
 
 /// What is known of a model says.
@@ -161,6 +165,7 @@ pub fn merge(found: Vec<Finding>) -> Vec<Finding> {
             }
             Some(known) => {
                 known.certain |= finding.certain;
+                known.version = known.version.max(finding.version);
                 for line in finding.evidence {
                     if known.evidence.len() < MOST_EVIDENCE && !known.evidence.contains(&line) {
                         known.evidence.push(line);
@@ -183,6 +188,7 @@ fn finding(
     Finding {
         rule: rule.to_owned(),
         model: model.to_owned(),
+        version: None,
         category,
         certain,
         evidence,

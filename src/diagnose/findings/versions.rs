@@ -34,10 +34,14 @@ impl Scene<'_> {
         &self,
         rule: &str,
         category: Category,
+        version: Option<i64>,
         evidence: Vec<String>,
         confirm: String,
     ) -> Option<Finding> {
-        (!evidence.is_empty()).then(|| finding(rule, self.model, category, true, evidence, confirm))
+        (!evidence.is_empty()).then(|| Finding {
+            version,
+            ..finding(rule, self.model, category, true, evidence, confirm)
+        })
     }
 }
 
@@ -46,13 +50,17 @@ pub(super) fn d12(scene: &Scene<'_>) -> Option<Finding> {
     let disk = scene.truth.disk.as_ref()?;
     let serving = scene.serving().unwrap_or(i64::MIN);
     let incomplete = disk.incomplete.iter();
-    let evidence = incomplete
+    let incomplete: Vec<_> = incomplete
         .filter(|(version, _)| **version >= serving && !disk.young.contains(version))
+        .collect();
+    let evidence = incomplete
+        .iter()
         .map(|(version, what)| format!("the folder of version {version} is not complete: {what}"));
     let newest = disk.versions.last().copied().unwrap_or_default();
     scene.found(
         "D12",
         Category::Loading,
+        incomplete.last().map(|(version, _)| **version),
         evidence.collect(),
         format!("ls -lR {}", confirm::path(&disk.base, newest)),
     )
@@ -62,11 +70,11 @@ pub(super) fn d12(scene: &Scene<'_>) -> Option<Finding> {
 pub(super) fn d13(scene: &Scene<'_>) -> Option<Finding> {
     let available = scene.status().iter().filter(|v| v.is_available());
     let serving = available.map(|v| v.version).max();
-    let failed = scene
-        .status()
-        .iter()
-        .filter(|v| v.has_failed() && serving.is_none_or(|serving| v.version > serving));
-    let evidence = failed.map(|failed| {
+    let failed = scene.status().iter();
+    let failed: Vec<_> = failed
+        .filter(|v| v.has_failed() && serving.is_none_or(|serving| v.version > serving))
+        .collect();
+    let evidence = failed.iter().map(|failed| {
         let instead = serving.map_or_else(
             || "no version answers".to_owned(),
             |v| format!("version {v} answers in its place"),
@@ -79,7 +87,9 @@ pub(super) fn d13(scene: &Scene<'_>) -> Option<Finding> {
             failed.message.chars().take(300).collect::<String>()
         )
     });
-    scene.found("D13", Category::Loading, evidence.collect(), scene.doctor())
+    let newest = failed.iter().map(|v| v.version).max();
+    let evidence = evidence.collect();
+    scene.found("D13", Category::Loading, newest, evidence, scene.doctor())
 }
 
 /// D16: a folder beside the versions is skipped for its name.
@@ -91,6 +101,7 @@ pub(super) fn d16(scene: &Scene<'_>) -> Option<Finding> {
     scene.found(
         "D16",
         Category::Configuration,
+        None,
         evidence.collect(),
         format!("ls -l {}", confirm::quoted(&disk.base)),
     )
@@ -104,7 +115,8 @@ pub(super) fn d17(scene: &Scene<'_>) -> Option<Finding> {
     evidence.extend(asked_for_older(scene));
     evidence.extend(answers_unlisted(scene));
     evidence.extend(label_without_version(scene));
-    scene.found("D17", Category::Configuration, evidence, scene.doctor())
+    let (category, serving) = (Category::Configuration, scene.serving());
+    scene.found("D17", category, serving, evidence, scene.doctor())
 }
 
 /// models.config names versions, and a newer one is there.
@@ -224,6 +236,7 @@ pub(super) fn d18(scene: &Scene<'_>) -> Option<Finding> {
     scene.found(
         "D18",
         Category::Configuration,
+        Some(serving),
         vec![format!(
             "files of version {serving} are newer than its first reply: they were overwritten in place, and the server, which goes by numbers alone, has not loaded them"
         )],
