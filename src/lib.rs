@@ -38,6 +38,7 @@ pub mod skip;
 pub mod stack;
 pub mod state;
 pub mod stream;
+mod sync;
 pub mod tap;
 pub mod telemetry;
 pub mod tls;

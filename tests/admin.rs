@@ -4,6 +4,10 @@ use flatline::admin;
 use flatline::app;
 use flatline::config::{Config, Raw};
 use http::{Method, StatusCode};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 const TOKEN: &str = "a-secret-of-enough-letters";
 
@@ -48,4 +52,46 @@ async fn a_reset_needs_the_right_token() {
     let (status, text) = post(&running, "/api/v1/reset?version=new", Some(TOKEN)).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert!(text.contains("`new`"), "{text}");
+}
+
+/// What the admin port answers to these bytes until it closes.
+async fn raw(running: &app::Running, asked: &[u8]) -> String {
+    let mut stream = TcpStream::connect(running.admin.to_string()).await.unwrap();
+    // It may be closed before all was taken.
+    let _ = stream.write_all(asked).await;
+    let mut answer = Vec::new();
+    let read = timeout(Duration::from_secs(20), stream.read_to_end(&mut answer));
+    let _ = read.await.expect("closed in time");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn requests_are_bounded_in_size() {
+    let running = start("").await;
+    let long = "x".repeat(17 << 10);
+    for asked in [
+        format!("GET /{long} HTTP/1.1\r\nhost: a\r\n\r\n"),
+        format!("GET / HTTP/1.1\r\nhost: a\r\nlong: {long}\r\n\r\n"),
+        format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(200)),
+    ] {
+        let answer = raw(&running, asked.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+    }
+    // A body is not waited for, however long it says it is.
+    let asked = b"POST /api/v1/reset HTTP/1.1\r\nhost: a\r\ncontent-length: 9000000000000\r\n\r\nx";
+    let answer = raw(&running, asked).await;
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+}
+
+#[tokio::test]
+async fn requests_are_bounded_in_time() {
+    let running = start("").await;
+    let (nothing, line, head) = tokio::join!(
+        raw(&running, b""),
+        raw(&running, b"GET / HT"),
+        raw(&running, b"GET /metrics HTTP/1.1\r\nhost: a\r\n")
+    );
+    for answer in [nothing, line, head] {
+        assert!(!answer.contains(" 200 "), "{answer}");
+    }
 }

@@ -26,7 +26,7 @@ const RANKS: &[&[&str]] = &[
     ],
     &[
         "listen", "stack", "tap", "upstream", "respond", "drain", "observe", "truth", "net", "tls",
-        "stream", "state", "sieve",
+        "stream", "state", "sieve", "sync",
     ],
     &[
         "action", "admin", "replay", "inject", "manifest", "webhook", "demo", "lint", "doctor",

@@ -2,14 +2,17 @@
 //! thread that runs the analyzer. Nothing here makes a call wait.
 
 mod keep;
+mod nap;
 mod payload;
 mod thin;
 mod waiting;
 
 pub use self::keep::Keep;
+use self::nap::next;
 use self::payload::exchange;
 use self::thin::Thinning;
-use self::waiting::{ENOUGH, Waiting, next, size};
+pub use self::waiting::Bounds;
+use self::waiting::Waiting;
 use crate::analyzer::{Analyzer, Chosen, Options, SeriesKey, Traffic};
 use crate::diagnose::{accounts::Accounts, facts::ModelTruth};
 use crate::fingerprint::{Key, ticket};
@@ -29,17 +32,6 @@ use tokio::sync::oneshot;
 
 /// How long a scrape waits for the analyzer.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// What the observing side may hold.
-#[derive(Debug, Clone, Copy)]
-pub struct Bounds {
-    /// Calls that wait for the analyzer.
-    pub queue: usize,
-    /// Bytes of one payload, decompressed.
-    pub message: usize,
-    /// Bytes that all calls together may hold before they are analyzed.
-    pub total: usize,
-}
 
 /// The observing side of a running proxy; cheap to clone.
 #[derive(Clone)]
@@ -186,13 +178,13 @@ impl Learn for Observer {
 
 impl Sink for Observer {
     fn record(&self, record: Record) {
-        let size = size(&record);
+        let size = record.bytes();
         // Before it is sent, so that the analyzer never takes away what was not added yet.
-        let before = self.waiting.add(size);
+        let enough = self.waiting.add(size);
         match self.queue.try_send(Message::Call(Box::new(record))) {
             Ok(()) => {
                 self.metrics.queue.increment(1.0);
-                if before < ENOUGH && before + size >= ENOUGH {
+                if enough {
                     self.thread.unpark();
                 }
             }
@@ -234,7 +226,7 @@ impl Worker {
     fn run(mut self, queue: &Receiver<Message>) {
         while let Some(next) = next(queue) {
             let size = match &next {
-                Message::Call(record) => Some(size(record)),
+                Message::Call(record) => Some(record.bytes()),
                 _ => None,
             };
             // A panic costs the series its memory, and nobody a call. An answer that was to be

@@ -1,19 +1,22 @@
-//! How much waits for the analyzer: counted by those who send, and by the one who takes.
+//! How much waits for the analyzer: counted by those who send, and by the one who takes. Checked in
+//! every order of their steps by `tests/loom`.
 
-use super::Bounds;
-use crate::tap::Record;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, TryRecvError};
-use std::thread;
-use std::time::Duration;
-
-/// How long the analyzer naps while calls come, and how often before it blocks.
-const NAP: Duration = Duration::from_millis(4);
-const NAPS: u32 = 250;
+use crate::sync::{AtomicUsize, Ordering};
 
 /// Bytes that wait before the nap is cut short. What waits is still in the cache then, and its
 /// memory is soon free for the next call.
 pub(super) const ENOUGH: usize = 256 << 10;
+
+/// What the observing side may hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Calls that wait for the analyzer.
+    pub queue: usize,
+    /// Bytes of one payload, decompressed.
+    pub message: usize,
+    /// Bytes that all calls together may hold before they are analyzed.
+    pub total: usize,
+}
 
 /// What waits for the analyzer.
 #[derive(Debug, Default)]
@@ -23,10 +26,12 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// Adds a call, and returns the bytes that waited before it.
-    pub(super) fn add(&self, size: usize) -> usize {
+    /// Adds a call, before it is sent. True for the one with which enough waits to wake the
+    /// analyzer.
+    pub(super) fn add(&self, size: usize) -> bool {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        self.bytes.fetch_add(size, Ordering::Relaxed)
+        let before = self.bytes.fetch_add(size, Ordering::Relaxed);
+        before < ENOUGH && before + size >= ENOUGH
     }
 
     /// Takes away a call that was added.
@@ -42,25 +47,4 @@ impl Waiting {
         };
         of(&self.calls, bounds.queue).max(of(&self.bytes, bounds.total))
     }
-}
-
-/// Bytes that a record keeps from being freed.
-pub(super) fn size(record: &Record) -> usize {
-    record.request.bytes() + record.response.bytes()
-}
-
-/// The next message; `None` when nobody can send any more.
-///
-/// A thread that blocks has to be woken for every call, which costs the sender more than the call
-/// costs the analyzer. So while calls come, it naps instead, and takes them as they lie, unless
-/// many bytes wait; only after a quiet second does it block.
-pub(super) fn next<T>(queue: &Receiver<T>) -> Option<T> {
-    for _ in 0..NAPS {
-        match queue.try_recv() {
-            Ok(message) => return Some(message),
-            Err(TryRecvError::Disconnected) => return None,
-            Err(TryRecvError::Empty) => thread::park_timeout(NAP),
-        }
-    }
-    queue.recv().ok()
 }

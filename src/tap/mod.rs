@@ -2,6 +2,7 @@
 //! never delays, alters or fails a call; over its bounds it lets go and says why.
 
 mod body;
+mod budget;
 mod future;
 mod layer;
 mod notes;
@@ -15,7 +16,7 @@ pub use notes::{Note, Notes};
 pub use record::{Half, Record, Sink};
 pub use service::TapService;
 
-use record::Budget;
+use budget::Budget;
 use std::sync::Arc;
 
 /// The only method whose bodies are kept.

@@ -84,7 +84,7 @@ impl Notes {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::Budget;
+    use super::super::budget::Budget;
     use super::*;
     use crate::proto::tensorflow::serving::model_spec::VersionChoice;
     use crate::proto::tensorflow::serving::{ModelSpec, PredictRequest};

@@ -1,9 +1,8 @@
 //! What the tap keeps of one call.
 
+use super::budget::{Budget, Permit};
 use crate::skip::Skip;
 use bytes::Bytes;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Handles kept of one body. A body of more pieces holds more memory by its handles than by its
 /// bytes, and nobody sends such a Predict call but to hurt.
@@ -43,6 +42,14 @@ pub struct Record {
     pub complete: bool,
 }
 
+impl Record {
+    /// Bytes that it keeps from being freed.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.request.bytes() + self.response.bytes()
+    }
+}
+
 /// One body.
 #[derive(Debug, Default)]
 pub struct Half {
@@ -60,10 +67,7 @@ impl Half {
     pub(super) fn new(encoding: Option<String>, budget: &Budget) -> Self {
         Half {
             encoding,
-            permit: Permit {
-                budget: Some(budget.clone()),
-                bytes: 0,
-            },
+            permit: budget.permit(),
             ..Half::default()
         }
     }
@@ -98,52 +102,6 @@ impl Half {
     }
 }
 
-/// Bytes that all calls together may hold.
-#[derive(Debug, Clone)]
-pub(super) struct Budget {
-    held: Arc<AtomicUsize>,
-    limit: usize,
-}
-
-impl Budget {
-    pub(super) fn new(limit: usize) -> Self {
-        Budget {
-            held: Arc::default(),
-            limit,
-        }
-    }
-}
-
-/// The part of the budget that one body holds; given back when dropped.
-#[derive(Debug, Default)]
-struct Permit {
-    budget: Option<Budget>,
-    bytes: usize,
-}
-
-impl Permit {
-    fn take(&mut self, bytes: usize) -> bool {
-        let Some(budget) = &self.budget else {
-            return false;
-        };
-        let before = budget.held.fetch_add(bytes, Ordering::Relaxed);
-        if before.saturating_add(bytes) > budget.limit {
-            budget.held.fetch_sub(bytes, Ordering::Relaxed);
-            return false;
-        }
-        self.bytes += bytes;
-        true
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        if let Some(budget) = &self.budget {
-            budget.held.fetch_sub(self.bytes, Ordering::Relaxed);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,7 +115,7 @@ mod tests {
             half.push(&Bytes::from_static(b"efgh"), limit);
             assert_eq!(half.skip, skip, "{limit}");
         }
-        assert_eq!(budget.held.load(Ordering::Relaxed), 0, "all was given back");
+        assert_eq!(budget.held(), 0, "all was given back");
         let mut half = Half::new(None, &budget);
         for _ in 0..10 {
             half.push(&Bytes::from_static(b"abcd"), 1000);
@@ -165,7 +123,7 @@ mod tests {
         assert_eq!(half.skip, None);
         half.push(&Bytes::from_static(b"x"), 1000);
         assert_eq!((half.skip, half.chunks.len()), (Some(Skip::MemoryFull), 0));
-        assert_eq!(budget.held.load(Ordering::Relaxed), 0);
+        assert_eq!(budget.held(), 0);
     }
 
     #[test]
