@@ -56,7 +56,8 @@ async fn a_reset_needs_the_right_token() {
 
 /// What the admin port answers to these bytes until it closes.
 async fn raw(running: &app::Running, asked: &[u8]) -> String {
-    let mut stream = TcpStream::connect(running.admin.to_string()).await.unwrap();
+    let stream = TcpStream::connect(running.admin.to_string()).await;
+    let mut stream = stream.expect("the admin port");
     // It may be closed before all was taken.
     let _ = stream.write_all(asked).await;
     let mut answer = Vec::new();
