@@ -69,20 +69,51 @@ pub(super) fn find<'a>(container: &Container<'a>, words: &[Word<'a>], name: &str
     words.iter().enumerate().filter_map(flag).collect()
 }
 
-/// A word that is a variable and may become a flag, which then is not seen here.
+/// A word that is a variable of the kubelet's and may become a flag, which then is not seen here.
 pub(super) fn variable_flag<'a>(container: &Container<'a>, words: &[Word<'a>]) -> Option<&'a str> {
-    let follows_flag = |at: usize| {
-        let before = at.checked_sub(1).map_or("", |before| words[before].text);
-        before.starts_with('-') && !before.contains('=')
-    };
-    let becomes = |at: usize, text: &str| {
+    const SIGN: &str = "$(";
+    let texts: Vec<&str> = words.iter().map(|word| word.text).collect();
+    let becomes = |at: usize| {
+        let text = texts[at];
         let expanded = expand(container, text);
-        expanded.starts_with('-') || expanded.starts_with("$(") && !follows_flag(at)
+        // What is known counts by what it is.
+        let is_known = text.starts_with(SIGN) && !expanded.starts_with(SIGN);
+        match is_known {
+            true => expanded.starts_with('-'),
+            false => may_be_flag(&texts, at, &[SIGN]),
+        }
     };
-    let mut words = words.iter().enumerate();
-    words
-        .find(|(at, word)| word.text.starts_with("$(") && becomes(*at, word.text))
-        .map(|(_, word)| word.text)
+    (0..texts.len()).find(|at| becomes(*at)).map(|at| texts[at])
+}
+
+/// Whether a word may become a flag when it runs: a variable, which one of `signs` begins, that is
+/// not the value of the flag before it, or a flag whose name holds one.
+pub(super) fn may_be_flag(words: &[&str], at: usize, signs: &[&str]) -> bool {
+    let word = words[at];
+    let name = word.split('=').next().unwrap_or_default();
+    let before = at.checked_sub(1).map_or("", |before| words[before]);
+    let takes_value = before.starts_with('-') && !before.contains('=') && !is_switch(before);
+    let is_variable = signs.iter().any(|sign| word.starts_with(sign));
+    let has_variable = signs.iter().any(|sign| name.contains(sign));
+    is_variable && !takes_value || word.starts_with('-') && has_variable
+}
+
+/// Whether a flag of TensorFlow Serving may stand without a value. Source: the boolean flags of
+/// `tensorflow_serving/model_servers/main.cc`.
+fn is_switch(word: &str) -> bool {
+    const OTHERS: [&str; 9] = [
+        "allow_version_labels_for_unavailable_models",
+        "flush_filesystem_caches",
+        "prefer_tflite_model",
+        "remove_unused_fields_from_bundle_metagraph",
+        "rest_api_enable_cors_support",
+        "skip_initialize_tpu",
+        "use_alts_credentials",
+        "version",
+        "xla_cpu_compilation_enabled",
+    ];
+    let name = word.trim_start_matches('-');
+    name.starts_with("enable_") || OTHERS.contains(&name)
 }
 
 /// `$(NAME)` as the kubelet expands it, where the value stands in the container itself. Of two

@@ -21,6 +21,7 @@ mod sidecar;
 mod skip;
 mod start;
 mod takeover;
+mod text;
 
 pub use annotations::{INJECT, INJECTED, SKIPPED};
 pub use image::is_image;

@@ -13,6 +13,9 @@ const PLACES: [&[&str]; 5] = [
     &["lifecycle", "preStop"],
 ];
 
+/// How a probe asks a port.
+const KINDS: [&str; 3] = ["grpc", "tcpSocket", "httpGet"];
+
 /// A container's probes and hooks, with their places.
 fn checks<'a>(
     container: &Container<'a>,
@@ -30,7 +33,7 @@ fn checks<'a>(
 pub(super) fn ports<'a>(container: &Container<'a>) -> Vec<(Vec<&'static str>, &'a Value)> {
     let mut found = Vec::new();
     for (place, check) in checks(container) {
-        for kind in ["grpc", "tcpSocket", "httpGet"] {
+        for kind in KINDS {
             let asked = &check[kind];
             // With a host it may ask another machine.
             let elsewhere = asked["host"].as_str().is_some_and(|host| !host.is_empty());
@@ -40,6 +43,48 @@ pub(super) fn ports<'a>(container: &Container<'a>) -> Vec<(Vec<&'static str>, &'
         }
     }
     found
+}
+
+/// Variables in which another container is told what to ask of the pod's own: Knative's queue-proxy
+/// and Istio's agent probe in the kubelet's place.
+const HANDED_ON: [&str; 2] = ["SERVING_READINESS_PROBE", "ISTIO_KUBE_APP_PROBERS"];
+
+/// Such variables of a container that ask `port` in the pod: their place in `env`, the name, the
+/// value, and the value with `to` in the port's place.
+pub(super) fn handed_on<'a>(
+    container: &Container<'a>,
+    port: u16,
+    to: u16,
+) -> Vec<(usize, &'a str, &'a Value, String)> {
+    let variables = container.list("env").iter().enumerate();
+    let moved = |(at, variable): (usize, &'a Value)| {
+        let name = variable["name"].as_str()?;
+        let mut probes: Value = serde_json::from_str(variable["value"].as_str()?).ok()?;
+        let is_one = HANDED_ON.contains(&name) && move_ports(&mut probes, port, to);
+        is_one.then(|| (at, name, &variable["value"], probes.to_string()))
+    };
+    variables.filter_map(moved).collect()
+}
+
+/// Puts `to` in the place of `port` in every probe of a JSON value; whether there was one.
+fn move_ports(value: &mut Value, port: u16, to: u16) -> bool {
+    let Value::Object(fields) = value else {
+        return false;
+    };
+    let mut moved = false;
+    for (key, field) in fields {
+        let here = matches!(
+            field["host"].as_str(),
+            None | Some("" | "127.0.0.1" | "localhost" | "::1")
+        );
+        if KINDS.contains(&key.as_str()) && here && field["port"] == port {
+            field["port"] = to.into();
+            moved = true;
+        } else {
+            moved |= move_ports(field, port, to);
+        }
+    }
+    moved
 }
 
 /// Warns of what now finds Flatline in the server's place: commands that name `port`, since nobody
@@ -66,6 +111,14 @@ pub(super) fn warn(
         let text = word.as_str().unwrap_or_default();
         has_port(text) || variables.iter().any(|name| text.contains(name))
     };
+    if redirected {
+        for (_, variable, ..) in handed_on(container, port, port) {
+            warnings.push(format!(
+                "{variable} of container `{name}` asks port {port}, where Flatline answers in the \
+                 server's place; let it ask the server in another way"
+            ));
+        }
+    }
     for (place, fields) in checks(container) {
         let probe = place[place.len() - 1];
         let command = fields["exec"]["command"].as_array();

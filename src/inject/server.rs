@@ -4,9 +4,11 @@ use super::annotations::Overrides;
 use super::flags::{self, Flag};
 use super::pod::{Container, Pod};
 use super::ports;
+use super::probes;
 use super::start::{Launch, Start, is_official};
 use super::takeover::Refusal;
 use super::{Mistake, Redirect, Skip};
+use serde_json::Value;
 
 /// Where TensorFlow Serving listens if nothing says otherwise, and so does its image's entrypoint.
 const DEFAULT_PORT: u16 = 8500;
@@ -65,7 +67,7 @@ fn port(
         (Some(text), _) => text,
         (None, _) if is_default => DEFAULT_PORT.to_string(),
         (None, Some(port)) => return Ok(port),
-        (None, None) => return guess(container, launch),
+        (None, None) => return guess(container, start),
     };
     if said == "0" {
         let detail = format!("container `{name}` has --port=0");
@@ -83,17 +85,35 @@ fn port(
             example: other.to_string(),
         })),
         (Some(port), _) | (None, Ok(port)) => Ok(port),
-        (None, Err(_)) => known_later(format!("port `{said}`")),
+        (None, Err(_)) if said.contains(['$', '`']) || said.contains(" and ") => {
+            known_later(format!("port `{said}`"))
+        }
+        (None, Err(_)) => {
+            let detail =
+                format!("container `{name}`: --port={said:?} is no number from 1 to 65535");
+            Err(Refusal::Skip(Skip::UnknownEntrypoint, detail))
+        }
     }
 }
 
 /// The default, unless the container speaks against it: an image's own entrypoint may well have
-/// another.
-fn guess(container: &Container<'_>, launch: Launch) -> Result<u16, Refusal> {
+/// another, and so may a script or text in which nobody sees the server start.
+fn guess(container: &Container<'_>, start: &Start<'_>) -> Result<u16, Refusal> {
+    // The variable that Bitnami's image turns into `--port`.
+    let mut variables = container.list("env").iter();
+    let bitnami = variables.find(|v| v["name"] == "TENSORFLOW_SERVING_PORT_NUMBER");
+    let bitnami = bitnami.and_then(|v| v["value"].as_str()?.parse().ok());
+    if let (Some(port), Launch::Unknown) = (bitnami, start.launch()) {
+        return Ok(port);
+    }
     let declared = container.list("ports").iter().filter(|p| ports::is_tcp(p));
     let declared: Vec<_> = declared.filter_map(ports::number).collect();
     let declares_another = !declared.is_empty() && !declared.contains(&DEFAULT_PORT);
-    let runs_another = launch == Launch::Unknown && !container.list("command").is_empty();
+    let runs_another = match start.launch() {
+        Launch::Words => false,
+        Launch::Shell => declared.is_empty() && !start.names_server(),
+        Launch::Unknown => !container.list("command").is_empty(),
+    };
     if declares_another || runs_another {
         let detail = format!(
             "nothing says that container `{}` listens on {DEFAULT_PORT}; name its gRPC port by \
@@ -147,6 +167,59 @@ fn is_model_server(container: &Container<'_>) -> bool {
         || is_image_of_server(flags::base(container.image()))
         || start.names_server()
         || start.has_own_flag()
+            && !is_another_program(container)
+            && !answers_http(container, &start)
+}
+
+/// Whether a probe asks by HTTP the port that would be gRPC's.
+fn answers_http(container: &Container<'_>, start: &Start<'_>) -> bool {
+    let Some(port) = start.value("port") else {
+        return false;
+    };
+    let number = |asked: &Value| match asked {
+        Value::String(name) => {
+            let mut own = container.list("ports").iter();
+            own.find(|entry| entry["name"] == **name)
+                .and_then(ports::number)
+        }
+        number => number.as_u64().and_then(|n| u16::try_from(n).ok()),
+    };
+    probes::ports(container).iter().any(|(path, asked)| {
+        path.contains(&"httpGet") && number(asked).is_some_and(|n| n.to_string() == port)
+    })
+}
+
+/// Whether the command starts a program that is known to be none of TensorFlow's: its flags may be
+/// named as those of the server are.
+fn is_another_program(container: &Container<'_>) -> bool {
+    const OTHERS: [&str; 16] = [
+        "python",
+        "java",
+        "node",
+        "deno",
+        "bun",
+        "ruby",
+        "perl",
+        "php",
+        "go",
+        "dotnet",
+        "gunicorn",
+        "uvicorn",
+        "flask",
+        "ovms",
+        "tritonserver",
+        "torchserve",
+    ];
+    let words = flags::words(container);
+    let mut program = words.iter().map(|word| flags::base(word.text));
+    // `python3.11` is one too.
+    let name = |word: &str| {
+        word.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.')
+            .to_owned()
+    };
+    program
+        .next()
+        .is_some_and(|word| OTHERS.contains(&name(word).as_str()))
 }
 
 /// Whether an image without its path is named as the server's are: scrapers and clients of the
@@ -169,7 +242,15 @@ fn is_image_of_server(base: &str) -> bool {
         "-devel-mkl",
     ];
     let dashed = base.replace('_', "-");
-    dashed.ends_with("-tensorflow-serving")
+    let of_another = |owner: &str| {
+        const BESIDE: [&str; 10] = [
+            "gateway", "proxy", "client", "exporter", "for", "test", "bench", "loader", "monitor",
+            "adapter",
+        ];
+        owner.split('-').any(|part| BESIDE.contains(&part))
+    };
+    let owner = dashed.strip_suffix("-tensorflow-serving");
+    owner.is_some_and(|owner| !of_another(owner))
         || NAMES.iter().any(|name| {
             let build = dashed.strip_prefix(name);
             build.is_some_and(|build| BUILDS.contains(&build))

@@ -55,47 +55,6 @@ fn operand<'a>(word: &Word<'a>, takes_text: bool) -> Option<Shell<'a>> {
     })
 }
 
-/// The words of each command of a shell's text.
-pub(super) fn commands(text: &str) -> Vec<Vec<String>> {
-    let mut commands = Vec::new();
-    let mut start = 0;
-    let mut quote = None;
-    let mut before = ' ';
-    let mut chars = text.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match (quote, c) {
-            (Some(open), c) if c == open => quote = None,
-            (None | Some('"'), '\\') => {
-                chars.next();
-            }
-            (Some(_), _) => {}
-            (None, '\'' | '"') => quote = Some(c),
-            (None, ';' | '&' | '|' | '\n' | '(' | ')') => {
-                commands.push(&text[start..at]);
-                start = at + 1;
-            }
-            // A comment ends with its line, whatever quotes are in it.
-            (None, '#') if before.is_whitespace() => {
-                commands.push(&text[start..at]);
-                let end = chars.find(|(_, c)| *c == '\n');
-                start = end.map_or(text.len(), |(at, _)| at);
-            }
-            (None, _) => {}
-        }
-        before = c;
-    }
-    commands.push(&text[start..]);
-    commands
-        .into_iter()
-        .map(|command| {
-            let command = &command.replace("\\\n", "");
-            let words = command.split_whitespace().map(str::to_owned);
-            shlex::split(command).unwrap_or_else(|| words.collect())
-        })
-        .filter(|words| !words.is_empty())
-        .collect()
-}
-
 /// The value of the flag `name` in a command's words, the last of several.
 pub(super) fn flag(words: &[String], name: &str) -> Option<String> {
     let value = |(at, word): (usize, &String)| match value_in(word, name)? {
@@ -150,26 +109,6 @@ mod tests {
         ] {
             assert_eq!(shell(line), None, "{line:?}");
         }
-    }
-
-    #[test]
-    fn commands_end_where_the_shell_ends_them() {
-        let text = "a 'b; c' && d \"e | \\\"f\" # don't; g\nh i \\\n  j;k|l&(m)\n\n# 'n";
-        let found = commands(text);
-        assert_eq!(
-            found,
-            [
-                &["a", "b; c"][..],
-                &["d", "e | \"f"],
-                &["h", "i", "j"],
-                &["k"],
-                &["l"],
-                &["m"],
-            ]
-        );
-        // What is not closed is no reason to see nothing.
-        assert_eq!(commands("a \"b"), [["a", "\"b"]]);
-        assert_eq!(commands("a#b \\"), [["a#b", "\\"]]);
     }
 
     #[test]

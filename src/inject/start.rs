@@ -3,11 +3,14 @@
 use super::flags::{self, Flag, Word};
 use super::pod::Container;
 use super::shell::{self, Shell};
+use super::text;
 
 const BINARY: &str = "tensorflow_model_server";
 const ENTRYPOINT: &str = "tf_serving_entrypoint.sh";
 /// What stands for the words behind a shell's text.
 const ALL_WORDS: [&str; 4] = ["$@", "$*", "${@}", "${*}"];
+/// Commands that give others words which are not written out.
+const FEEDS: [&str; 2] = ["xargs", "parallel"];
 /// Flags that no other server of models has.
 const OWN_FLAGS: [&str; 9] = [
     "model_base_path",
@@ -40,17 +43,27 @@ pub(super) struct Start<'a> {
     /// Whether the first of them does.
     is_named: bool,
     shell: Option<Shell<'a>>,
-    /// Those of a shell's text that start the server; all, if none is known to.
-    commands: Vec<Vec<String>>,
+    text: Commands,
+}
+
+/// What a shell's text runs.
+#[derive(Default)]
+struct Commands {
+    /// The commands that start the server, from it on; all, if none is known to.
+    words: Vec<Vec<String>>,
+    /// Whether they are known to.
+    is_named: bool,
+    /// What starts a server in a way that is not read here.
+    hidden: Option<String>,
 }
 
 impl<'a> Start<'a> {
     pub(super) fn read(container: &Container<'a>) -> Self {
         let mut words = flags::words(container);
         let shell = shell::find(&words, runs_server);
-        let commands = match shell {
+        let text = match shell {
             Some(Shell::Text(text)) => commands(container, &words, text),
-            _ => Vec::new(),
+            _ => Commands::default(),
         };
         let named = words.iter().position(|word| runs_server(word.text));
         Start {
@@ -58,7 +71,7 @@ impl<'a> Start<'a> {
             words: words.split_off(named.unwrap_or(0)),
             is_named: named.is_some(),
             shell,
-            commands,
+            text,
         }
     }
 
@@ -76,7 +89,7 @@ impl<'a> Start<'a> {
 
     /// Whether the server is named, by a word or by a command of a shell's text.
     pub(super) fn names_server(&self) -> bool {
-        self.is_named || self.commands.iter().any(|words| started(words).is_some())
+        self.is_named || self.text.is_named
     }
 
     /// Whether the words reach the server itself, which takes its defaults where they say nothing.
@@ -99,26 +112,33 @@ impl<'a> Start<'a> {
         let Some(Shell::Text(_)) = self.shell else {
             return self.flags(name).pop().map(|flag| flag.value);
         };
-        let values = self.commands.iter().filter_map(|c| shell::flag(c, name));
+        let values = self.text.words.iter().filter_map(|c| shell::flag(c, name));
         let mut values: Vec<_> = values.collect();
         values.dedup();
         // Servers that differ have no value in common, and neither of two is read as one.
         (!values.is_empty()).then(|| values.join(" and "))
     }
 
-    /// Whether TLS ends in the server: by its flags, or by a variable that holds one.
+    /// Whether TLS ends in the server: by its flags, by a variable that holds one, or by a text
+    /// that names one anywhere.
     pub(super) fn has_tls(&self) -> bool {
         const SWITCH: &str = "use_alts_credentials";
+        const FILE: &str = "ssl_config_file";
         let is_on = |name| {
             self.value(name)
                 .is_some_and(|v| !v.is_empty() && v != "false")
         };
         let is_switch = |word: &str| flags::value_in(word, SWITCH) == Some(None);
         let mut variables = self.container.list("env").iter();
-        is_on("ssl_config_file")
+        let hides = |name| {
+            let is_written = matches!(self.shell, Some(Shell::Text(text)) if text.contains(name));
+            is_written && self.value(name).is_none()
+        };
+        is_on(FILE)
             || is_on(SWITCH)
+            || hides(FILE)
+            || hides(SWITCH)
             || self.words.iter().any(|word| is_switch(word.text))
-            || self.commands.iter().flatten().any(|word| is_switch(word))
             || variables.any(|v| {
                 v["value"]
                     .as_str()
@@ -126,17 +146,32 @@ impl<'a> Start<'a> {
             })
     }
 
-    /// A word that may bring a port when it runs, which is not seen here.
+    /// A word that may bring a port when it runs, which is not seen here. Behind a port that is
+    /// written out it would be the last, which counts.
     pub(super) fn hidden(&self) -> Option<&str> {
         if let Some(Shell::Text(_)) = self.shell {
-            let mut words = self.commands.iter().flatten();
-            let hidden = words.find(|word| word.starts_with(['$', '`']));
-            return hidden
-                .filter(|_| self.value("port").is_none())
-                .map(String::as_str);
+            let has_port = self.value("port").is_some();
+            let mut commands = self.text.words.iter();
+            let hidden = self.text.hidden.as_deref();
+            return hidden.or_else(|| commands.find_map(|c| self.text.hidden_in(c, has_port)));
         }
-        // Behind a port that is written out it would be the last, which counts.
         flags::variable_flag(&self.container, &self.words)
+    }
+}
+
+impl Commands {
+    /// A word of a command that only the shell knows, and that may be a flag.
+    fn hidden_in<'w>(&self, words: &'w [String], has_port: bool) -> Option<&'w str> {
+        // What it runs may be a variable, where its flags are none.
+        let first = match (self.is_named, has_port) {
+            (true, _) => 1,
+            (false, true) => words.iter().position(|word| word.starts_with('-'))?,
+            (false, false) => 0,
+        };
+        let texts: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mut places = first..words.len();
+        let found = places.find(|at| flags::may_be_flag(&texts, *at, &["$", "`"]))?;
+        Some(&words[found])
     }
 }
 
@@ -147,7 +182,7 @@ pub(super) fn is_official(image: &str) -> bool {
 }
 
 /// The commands that start the server in `text`, with the words behind the text where they go.
-fn commands(container: &Container<'_>, words: &[Word<'_>], text: &str) -> Vec<Vec<String>> {
+fn commands(container: &Container<'_>, words: &[Word<'_>], text: &str) -> Commands {
     let behind = words.iter().skip_while(|w| !std::ptr::eq(w.text, text));
     // The first is the shell's `$0`.
     let behind = behind
@@ -155,44 +190,85 @@ fn commands(container: &Container<'_>, words: &[Word<'_>], text: &str) -> Vec<Ve
         .map(|word| flags::expand(container, word.text));
     let behind: Vec<_> = behind.collect();
     // The kubelet expands before the shell does.
-    let all = shell::commands(&flags::expand(container, text));
-    // They stand for something else behind `set --`.
+    let mut found = Commands::default();
+    let (all, has_functions) = found.read(flags::expand(container, text));
+    // They stand for something else behind `set --`, and within a function.
     let sets = |words: &Vec<String>| words[0] == "set" && words.iter().any(|word| word == "--");
-    let is_set = all.iter().any(sets);
-    let mut commands = server_commands(all);
-    for words in &mut commands {
+    let is_set = has_functions || all.iter().any(sets);
+    let server = |words: &Vec<String>| Some(words[started(words)?..].to_vec());
+    let servers: Vec<_> = all.iter().filter_map(server).collect();
+    let has_own = |words: &&Vec<String>| OWN_FLAGS.iter().any(|f| shell::flag(words, f).is_some());
+    found.is_named = !servers.is_empty();
+    found.words = match all.iter().find(has_own) {
+        _ if found.is_named => servers,
+        Some(words) => vec![words.clone()],
+        None => all,
+    };
+    for words in &mut found.words {
         let before = words.len();
         words.retain(|word| is_set || !ALL_WORDS.contains(&word.as_str()));
         if words.len() < before {
             words.extend(behind.iter().cloned());
         }
     }
-    commands
+    found
 }
 
-/// The words of the commands that start the server; all, if none is known to.
-fn server_commands(commands: Vec<Vec<String>>) -> Vec<Vec<String>> {
-    let server = |words: &Vec<String>| Some(words[started(words)?..].to_vec());
-    let servers: Vec<_> = commands.iter().filter_map(server).collect();
-    if !servers.is_empty() {
-        return servers;
-    }
-    let has_own = |words: &&Vec<String>| OWN_FLAGS.iter().any(|f| shell::flag(words, f).is_some());
-    match commands.iter().find(has_own) {
-        Some(words) => vec![words.clone()],
-        None => commands,
+impl Commands {
+    /// All commands of `text` and of the texts that it hands to other shells, and whether there are
+    /// functions among them.
+    fn read(&mut self, text: String) -> (Vec<Vec<String>>, bool) {
+        const DEEPEST: u32 = 3;
+        let (mut all, mut has_functions) = (Vec::new(), false);
+        let mut texts = vec![(text, 0)];
+        while let Some((text, depth)) = texts.pop() {
+            let read = text::read(&text);
+            has_functions |= read.has_functions;
+            if read.documents.iter().any(|document| names_server(document)) {
+                self.hidden = Some("<<".to_owned());
+            }
+            for command in &read.commands {
+                let mut feeds = command.iter().filter(|w| FEEDS.contains(&flags::base(w)));
+                if let (Some(feeds), Some(_)) = (feeds.next(), started(command)) {
+                    self.hidden = Some(feeds.clone());
+                }
+                let inner = command.iter().take_while(|word| !is_looking(word));
+                // `A=$(which server)` is the same word however often it is read.
+                let inner = inner.filter(|word| {
+                    names_server(word) && word.contains(char::is_whitespace) && **word != text
+                });
+                for word in inner {
+                    if depth < DEEPEST {
+                        texts.push((word.clone(), depth + 1));
+                    } else {
+                        self.hidden = Some(word.clone());
+                    }
+                }
+            }
+            all.extend(read.commands);
+        }
+        (all, has_functions)
     }
 }
 
 /// Where in a command's words the server is that it starts, and does not only look for.
 fn started(words: &[String]) -> Option<usize> {
-    const LOOKS: [&str; 13] = [
-        "pgrep", "pkill", "pidof", "killall", "grep", "ps", "which", "ls", "test", "echo", "ln",
-        "cp", "chmod",
-    ];
     let at = words.iter().position(|word| runs_server(word))?;
-    let looks = |word: &String| LOOKS.contains(&flags::base(word));
-    (!words[..at].iter().any(looks)).then_some(at)
+    (!words[..at].iter().any(|word| is_looking(word))).then_some(at)
+}
+
+/// Whether a command speaks of what is in its words, and does not start it.
+fn is_looking(word: &str) -> bool {
+    const LOOKS: [&str; 18] = [
+        "pgrep", "pkill", "pidof", "killall", "grep", "ps", "which", "ls", "test", "[", "[[",
+        "echo", "printf", "logger", "ln", "cp", "chmod", "type",
+    ];
+    LOOKS.contains(&flags::base(word))
+}
+
+/// Whether a text speaks of the server.
+fn names_server(text: &str) -> bool {
+    text.contains(BINARY) || text.contains(ENTRYPOINT)
 }
 
 fn runs_server(word: &str) -> bool {

@@ -97,9 +97,11 @@ fn exclude(pod: &Pod<'_>, settings: &Settings) -> Result<(), Refusal> {
     if pod.spec.get("hostNetwork") == Some(&Value::Bool(true)) {
         return skip(Skip::HostNetwork, "spec.hostNetwork is true");
     }
-    let os = pod.spec.get("os").and_then(|os| os.get("name"));
-    if os.is_some_and(|name| name == "windows") {
-        return skip(Skip::Windows, "spec.os.name is windows");
+    for (path, field) in [("os", "name"), ("nodeSelector", "kubernetes.io/os")] {
+        let os = pod.spec.get(path).and_then(|os| os.get(field));
+        if os.is_some_and(|name| name == "windows") {
+            return skip(Skip::Windows, &format!("spec.{path}: {field} is windows"));
+        }
     }
     let policy = pod.spec.get("restartPolicy").and_then(Value::as_str);
     if settings.legacy_sidecar && policy.is_some_and(|policy| policy != "Always") {
@@ -122,12 +124,18 @@ fn rewritable(server: &Server<'_>, overrides: &Overrides<'_>) -> Result<(), Refu
             format!("container `{name}`: write command and args without a shell, {advice}"),
         )),
         // Who names both the container and the way knows the image.
-        Launch::Unknown if overrides.redirect == Some(Redirect::Args) => Ok(()),
+        // Args where there are none would take the place of the image's own.
+        Launch::Unknown
+            if overrides.redirect == Some(Redirect::Args)
+                && !server.container.list("args").is_empty() =>
+        {
+            Ok(())
+        }
         Launch::Unknown => Err(Refusal::Skip(
             Skip::UnknownEntrypoint,
             format!(
                 "container `{name}`: nothing says that its image passes flags to TensorFlow \
-                 Serving; write --port={} into args, say flatline.dev/redirect: args, {advice}",
+                 Serving; if it does, write args with --port={} in them, {advice}",
                 server.port
             ),
         )),
@@ -230,6 +238,10 @@ fn move_server(edits: &mut Edits, pod: &Pod<'_>, server: &Server<'_>, ports: &mu
     for asking in pod.containers() {
         let is_own = asking.name() == container.name();
         let index = asking.index.to_string();
+        for (at, _, value, moved) in probes::handed_on(&asking, server.port, ports.upstream) {
+            let path = ["spec", asking.list, &index, "env", &at.to_string(), "value"];
+            edits.replace(&path, value, json!(moved));
+        }
         for (path, port) in probes::ports(&asking) {
             let here = match port {
                 // Its own container's names are what a probe knows.

@@ -185,7 +185,7 @@ impl Change {
                     return Some(());
                 }
                 let first = items.first()?.start;
-                let dash = text[..first].rfind('-')?;
+                let dash = dash_before(text, first)?;
                 let start = line_start(text, dash);
                 let indent = text[start..dash].chars().count();
                 if text[start..dash].contains(|c: char| c != ' ') {
@@ -294,6 +294,23 @@ fn is_flow(root: &Node, path: &[String]) -> bool {
             )
         })
     })
+}
+
+/// Where the dash of the list item is that begins at `first`: on its line, or above comments.
+fn dash_before(text: &str, first: usize) -> Option<usize> {
+    let mut end = first;
+    loop {
+        let start = line_start(text, end);
+        let line = &text[start..end];
+        let comment = line
+            .find(" #")
+            .or_else(|| line.starts_with('#').then_some(0));
+        let line = &line[..comment.unwrap_or(line.len())];
+        if !line.trim().is_empty() {
+            return line.rfind('-').map(|at| start + at);
+        }
+        end = start.checked_sub(1)?;
+    }
 }
 
 fn line_start(text: &str, at: usize) -> usize {

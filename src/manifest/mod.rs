@@ -201,8 +201,8 @@ fn one(
     if again.as_ref().map(Node::value) != Some(after) {
         return Err((
             at(root.line),
-            "is laid out in a way that cannot be edited in place; write it in block style or as \
-             JSON"
+            "is laid out in a way that cannot be edited in place; write it as plain `key: \
+             value` lines or as JSON"
                 .to_owned(),
         ));
     }

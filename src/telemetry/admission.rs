@@ -73,14 +73,14 @@ pub const ADMISSION: &[Metric] = &[
         Kind::Counter,
         "looks",
         &[],
-        "Times that Secret, caBundle or certificate could not be looked after.",
+        "Times that Secret, caBundle or the files could not be looked after.",
     ),
     metric(
         EXPIRY,
         Kind::Gauge,
         "seconds",
         &[],
-        "When the certificate that was made here ends, as Unix time.",
+        "When the certificate that is shown ends, as Unix time.",
     ),
 ];
 

@@ -5,7 +5,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
-use tokio::sync::watch;
 
 /// Why files give no identity.
 #[derive(Debug, Error)]
@@ -56,9 +55,18 @@ impl Files {
 
     /// Looks every `interval`, and shows what it finds when the content is another; never returns.
     /// Content is compared, not times: a mounted Secret is a link that is turned, and its times
-    /// say nothing. A pair that does not match yet is kept out, and looked at again. `loads` counts.
-    pub async fn follow(&self, shown: &Shown, interval: Duration, loads: watch::Sender<u64>) {
+    /// say nothing. A pair that does not match yet is kept out, and looked at again. `told` gets
+    /// the certificate of each pair that is shown, the first among them, or why there is no other.
+    pub async fn follow(
+        &self,
+        shown: &Shown,
+        interval: Duration,
+        told: impl Fn(Result<&[u8], &FileMistake>),
+    ) {
         let mut last = self.read().await.ok();
+        if let Some(content) = &last {
+            told(Ok(&content.certificate));
+        }
         let mut said = String::new();
         loop {
             tokio::time::sleep(interval).await;
@@ -70,12 +78,13 @@ impl Files {
             match identity {
                 Ok((identity, content)) => {
                     shown.replace(identity);
+                    told(Ok(&content.certificate));
                     last = Some(content);
                     said.clear();
-                    loads.send_modify(|count| *count += 1);
                     tracing::info!(certificate = %self.certificate.display(), "certificate loaded");
                 }
                 Err(error) => {
+                    told(Err(&error));
                     let text = error.to_string();
                     if text != said {
                         tracing::warn!(error = %text, "certificate not loaded; the one before is kept");

@@ -12,7 +12,7 @@ use crate::config::Address;
 use crate::error::Error;
 use crate::inject::{Settings, Skip};
 use crate::telemetry::{self, Reviewing};
-use crate::tls::{Files, Shown};
+use crate::tls::{FileMistake, Files, Shown};
 use kube::Client;
 use server::Served;
 use std::sync::Arc;
@@ -65,13 +65,13 @@ pub async fn start(
                 .await
                 .map_err(|error| Error::Config(format!("tls-cert: {error}")))?;
             let shown = Shown::new(identity);
-            let (loads, mut loaded) = watch::channel(0);
             let (count, show) = (Arc::clone(&reviewing), shown.clone());
             let keeping = tokio::spawn(async move {
-                tokio::select! {
-                    () = files.follow(&show, every, loads) => {}
-                    () = async { while loaded.changed().await.is_ok() { count.loaded(None); } } => {}
-                }
+                let told = |change: Result<&[u8], &FileMistake>| match change {
+                    Ok(certificate) => count.loaded(own::expires(certificate)),
+                    Err(_) => count.not_loaded(),
+                };
+                files.follow(&show, every, told).await;
             });
             (shown, keeping)
         }

@@ -161,6 +161,128 @@ fn no_port_is_guessed_where_only_the_shell_knows() {
     }
 }
 
+/// The text that a shell runs behind a redirection by the kernel: the port that is seen, or why the
+/// pod is left alone.
+fn of_text(text: &str) -> String {
+    let pod = iptables(serving(&json!({"command": ["sh", "-c", text]})));
+    match inject(&pod, &Settings::default()) {
+        Outcome::Skipped { reason, .. } => reason.as_label().to_owned(),
+        _ => upstream(&injected(&pod, &Settings::default()).0),
+    }
+}
+
+#[test]
+fn what_the_shell_puts_into_words_ends_no_command() {
+    for (text, found) in [
+        (
+            "tensorflow_model_server --model_base_path=/m/$(hostname) --port=9000",
+            "9000",
+        ),
+        (
+            "tensorflow_model_server --model_base_path=/m/`hostname; date` --port=9000",
+            "9000",
+        ),
+        (
+            "tensorflow_model_server --num_load_threads=$((2*(1+3))) --port=9000",
+            "9000",
+        ),
+        (
+            "tensorflow_model_server --model_config_file=<(envsubst < /t) --port=9000",
+            "9000",
+        ),
+        ("tensorflow_model_server >>/log 2>&1 --port=9000", "9000"),
+        ("tensorflow_model_server &>/log --port=9000", "9000"),
+        ("tensorflow_model_server --port=9000>/dev/stdout", "9000"),
+        (
+            "BIN=$(which tensorflow_model_server); exec $BIN --port=9000",
+            "9000",
+        ),
+        (
+            "tensorflow_model_server --model_base_path=/m/$(hostname) --ssl_config_file=/t",
+            "tls_in_server",
+        ),
+    ] {
+        assert_eq!(of_text(text), found, "{text}");
+    }
+}
+
+#[test]
+fn texts_within_texts_are_read() {
+    for (text, found) in [
+        ("eval \"tensorflow_model_server --port=9000\"", "9000"),
+        (
+            "su tfs -c 'exec tensorflow_model_server --port=9000'",
+            "9000",
+        ),
+        ("env -S \"tensorflow_model_server --port=9000\"", "9000"),
+        (
+            "sh -c \"bash -c 'tensorflow_model_server --port=9000'\"",
+            "9000",
+        ),
+        (
+            "umask 022; bash -c \"tensorflow_model_server --ssl_config_file=/t\"",
+            "tls_in_server",
+        ),
+        (
+            "echo 'tensorflow_model_server --port=1'; tensorflow_model_server --port=9000",
+            "9000",
+        ),
+        (
+            "printf 'tensorflow_model_server is up'; tensorflow_model_server",
+            "8500",
+        ),
+    ] {
+        assert_eq!(of_text(text), found, "{text}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_left_alone() {
+    for text in [
+        "tensorflow_model_server --port=8500 $EXTRA",
+        "tensorflow_model_server --port=8500 \"${ARGS[@]}\"",
+        "tensorflow_model_server --port=8500 `cat /flags`",
+        "tensorflow_model_server --enable_batching $EXTRA",
+        "tensorflow_model_server --$FLAG",
+        "run() { tensorflow_model_server \"$@\"; }; run --port=9000",
+        "function run { tensorflow_model_server $*; }; run --port=9000",
+        "xargs tensorflow_model_server < /flags",
+        "cat > /s.sh <<END\ntensorflow_model_server --port=9000\nEND\nsh /s.sh",
+    ] {
+        assert_eq!(of_text(text), "shell_command", "{text}");
+    }
+    // Nor is a port guessed where nobody sees the server start.
+    assert_eq!(
+        of_text("python -c 'import subprocess'"),
+        "unknown_entrypoint"
+    );
+    assert_eq!(
+        of_text("tensorflow_model_server --model_name $NAME"),
+        "8500"
+    );
+    let pod = |args: Value| serving(&json!({"args": args}));
+    for args in [
+        json!(["--enable_batching", "$(EXTRA)"]),
+        json!(["--$(NAME)"]),
+    ] {
+        let (reason, _) = skipped(&pod(args.clone()), &Settings::default());
+        assert_eq!(reason, "shell_command", "{args}");
+    }
+    for port in ["70000", "\"9000\"", "8500\n"] {
+        let outcome = inject(
+            &pod(json!([format!("--port={port}")])),
+            &Settings::default(),
+        );
+        let Outcome::Skipped { detail, .. } = outcome else {
+            panic!("{port}: {outcome:?}");
+        };
+        assert!(
+            detail.contains("is no number") && !detail.contains('\n'),
+            "{detail}"
+        );
+    }
+}
+
 #[test]
 fn tls_is_seen_however_it_is_asked_for() {
     let env = json!([{"name": "TLS", "value": "--ssl_config_file=/tls"}]);

@@ -372,3 +372,28 @@ fn other_ways_of_taking_the_port_can_be_written_as_text() {
     );
     assert_eq!(json!(after.text.contains("restartPolicy")), json!(false));
 }
+
+#[test]
+fn a_comment_between_a_dash_and_its_item_is_no_dash() {
+    for comment in ["# waits-for it", "# a - b\n        # - c"] {
+        let init = format!(
+            "      initContainers:\n      - {comment}\n        name: w\n        image: w\n      containers:\n"
+        );
+        let before = DEPLOYMENT.replace("      containers:\n", &init);
+        assert_ne!(before, DEPLOYMENT);
+        let after = rewrite(&before, &Settings::default());
+        assert!(
+            matches!(after.notes[0].done, Done::Injected(_)),
+            "{:?}",
+            after.notes
+        );
+        let sidecar = after
+            .text
+            .find("      - name: flatline\n")
+            .expect("a sidecar");
+        let own = after
+            .text
+            .find(&format!("      - {comment}\n        name: w\n"));
+        assert!(sidecar < own.expect("as it was"), "{}", after.text);
+    }
+}

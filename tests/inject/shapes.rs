@@ -68,6 +68,75 @@ fn what_only_has_the_name_of_the_server_is_left_alone() {
 }
 
 #[test]
+fn another_program_with_a_flag_of_the_servers_is_left_alone() {
+    let flags = json!(["--model_base_path=/m", "--port=5000"]);
+    let ports = json!([{"containerPort": 5000, "name": "http"}]);
+    for fields in [
+        json!({"command": ["python3.11", "server.py"], "args": flags}),
+        json!({"command": ["/ovms/bin/ovms"], "args": flags}),
+        json!({"args": flags, "ports": ports, "readinessProbe": {"httpGet": {"path": "/", "port": "http"}}}),
+        json!({"args": flags, "livenessProbe": {"httpGet": {"path": "/", "port": 5000}}}),
+        json!({"image": "a/gateway-for-tensorflow-serving", "args": ["--port=5000"]}),
+    ] {
+        let mut server = json!({"name": "s", "image": "example.org/api:1"});
+        for (key, value) in fields.as_object().expect("fields") {
+            server[key] = value.clone();
+        }
+        let (reason, _) = skipped(&pod(&server), &Settings::default());
+        assert_eq!(reason, "no_model_server", "{fields}");
+    }
+    let own = json!({"name": "s", "image": "example.org/api:1", "args": flags});
+    injected(&pod(&own), &Settings::default());
+}
+
+#[test]
+fn who_probes_in_the_kubelets_place_follows_the_server() {
+    let knative = r#"{"tcpSocket":{"port":8500,"host":"127.0.0.1"},"successThreshold":1}"#;
+    let istio = r#"{"/app-health/serving/readyz":{"tcpSocket":{"port":8500}},"/x":{"httpGet":{"port":80}}}"#;
+    let mut pod = serving(&json!({}));
+    let env = json!([
+        {"name": "USER_PORT", "value": "8500"},
+        {"name": "SERVING_READINESS_PROBE", "value": knative},
+        {"name": "ISTIO_KUBE_APP_PROBERS", "value": istio}
+    ]);
+    beside(&mut pod, json!({"name": "proxy", "image": "x", "env": env}));
+    let (after, warnings) = injected(&pod, &Settings::default());
+    assert!(warnings.is_empty(), "{warnings:?}");
+    let env = &after["spec"]["containers"][1]["env"];
+    assert_eq!(env[0]["value"], "8500");
+    for (at, before) in [(1, knative), (2, istio)] {
+        let moved = env[at]["value"].as_str().expect("text");
+        let moved: Value = serde_json::from_str(moved).expect("JSON");
+        let wanted = before.replace("8500", "8510");
+        assert_eq!(moved, serde_json::from_str::<Value>(&wanted).expect("JSON"));
+    }
+    let (_, warnings) = injected(&iptables(pod), &Settings::default());
+    assert!(
+        warnings
+            .iter()
+            .any(|w| w.starts_with("SERVING_READINESS_PROBE of container `proxy`"))
+    );
+}
+
+#[test]
+fn bitnamis_image_says_its_port_by_a_variable() {
+    let env = json!([{"name": "TENSORFLOW_SERVING_PORT_NUMBER", "value": "9000"}]);
+    let server = pod(&json!({"name": "s", "image": "bitnami/tensorflow-serving:2", "env": env}));
+    let (after, _) = injected(&iptables(server.clone()), &Settings::default());
+    assert_eq!(upstream(&after), "9000");
+    // Args would take the place of the image's own.
+    let args = annotated(server, json!({"flatline.dev/redirect": "args"}));
+    assert_eq!(skipped(&args, &Settings::default()).0, "unknown_entrypoint");
+}
+
+#[test]
+fn windows_is_seen_by_its_nodes_too() {
+    let mut pod = serving(&json!({}));
+    pod["spec"]["nodeSelector"] = json!({"kubernetes.io/os": "windows"});
+    assert_eq!(skipped(&pod, &Settings::default()).0, "windows");
+}
+
+#[test]
 fn of_two_variables_of_one_name_the_last_counts() {
     let env = json!([
         {"name": "PORT", "value": "1"},

@@ -89,3 +89,28 @@ async fn a_thousand_reviews_a_second_without_an_error() {
     );
     served.running.shutdown().await;
 }
+
+/// What a line of the metrics says.
+async fn metric(caller: &mut Caller, name: &str) -> f64 {
+    let (_, metrics) = caller.fetch("/metrics").await;
+    let value = metrics.lines().find_map(|line| line.strip_prefix(name));
+    value.unwrap().trim().parse().unwrap()
+}
+
+#[tokio::test]
+async fn files_that_make_no_pair_are_counted_and_the_end_of_those_that_do_is_told() {
+    const FAILURES: &str = "flatline_webhook_certificate_failures_total ";
+    const END: &str = "flatline_webhook_certificate_expiry_timestamp_seconds ";
+    let served = serve(Settings::default()).await;
+    let mut caller = Caller::connect(served.port, &served.trusted).await.unwrap();
+    let patience = Duration::from_secs(60);
+    let told = async { while metric(&mut caller, END).await < 1e9 {} };
+    tokio::time::timeout(patience, told).await.unwrap();
+    let before = metric(&mut caller, FAILURES).await;
+    std::fs::write(served.folder.path().join("tls.key"), "no key").unwrap();
+    let counted = async { while metric(&mut caller, FAILURES).await <= before {} };
+    tokio::time::timeout(patience, counted).await.unwrap();
+    // The one before is shown on.
+    assert!(Caller::connect(served.port, &served.trusted).await.is_ok());
+    served.running.shutdown().await;
+}

@@ -26,6 +26,12 @@ const AUTHORITY_KEY: &str = "ca.key";
 const BEFORE: &str = "ca-before.crt";
 const SERVER: &str = "tls.crt";
 const SERVER_KEY: &str = "tls.key";
+/// When the certificate of a PEM text ends.
+pub(super) fn expires(pem: &[u8]) -> Option<Timestamp> {
+    let pem = std::str::from_utf8(pem).ok()?;
+    certificates::reads(pem).map(|(end, _)| end)
+}
+
 /// Tries against other replicas before the next look.
 const TRIES: usize = 5;
 
