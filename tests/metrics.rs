@@ -14,7 +14,7 @@ use std::fmt::Write;
 
 fn document() -> String {
     let mut text = String::from(
-        "# Metrics\n\nWritten from the table in `src/telemetry/table.rs`; `UPDATE=1 cargo test metrics` writes it again.\nHow the pairs add up to a judgement over a fleet: [fleet.md](fleet.md).\n\nAt most 2,000 time series a pod: 64 series have lines of their own, the others add up under `model=\"other\"`; names over 100 characters are cut. A series without a row for an hour leaves. Once all lines are taken, a series with 64 rows takes that of one that was silent for ten minutes, or for one minute if it had fewer rows; one line changes hands in 15 seconds at most.\n\n| name | type | unit | labels | what | since |\n|---|---|---|---|---|---|\n",
+        "# Metrics\n\nWritten from the table in `src/telemetry/table.rs`; `UPDATE=1 cargo test metrics` writes it again.\nHow the pairs add up to a judgement over a fleet: [fleet.md](fleet.md).\n\nAt most 2,000 time series a pod: 64 series have lines of their own, the others add up under `model=\"other\"`; names over 100 characters are cut. A series without a row for an hour leaves. Once all lines are taken, a series with 64 rows takes that of one that was silent for ten minutes, or for one minute if it had fewer rows, one in 15 seconds at most; and a version that of another version of its output which was silent for 15 seconds.\n\n| name | type | unit | labels | what | since |\n|---|---|---|---|---|---|\n",
     );
     for metric in ALL {
         let kind = metric.kind.as_str();

@@ -226,7 +226,7 @@ impl Analyzer {
             observed: self.observed.clone(),
             series: series.collect(),
             transitions: self.transitions.iter().cloned().collect(),
-            findings: self.findings(),
+            findings: self.findings(now_nanos),
         }
     }
 

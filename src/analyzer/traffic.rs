@@ -49,6 +49,11 @@ impl Held {
     }
 }
 
+/// A series without a row for this long is shown no more for its trouble alone.
+const OVER_NANOS: i64 = 300_000_000_000;
+/// Silence after which a version's line goes to another version of the same output.
+const REPLACED_NANOS: i64 = 15_000_000_000;
+
 /// Counts of one series.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SeriesTraffic {
@@ -56,6 +61,8 @@ pub struct SeriesTraffic {
     pub tally: Tally,
     /// Whether it has lines of its own.
     pub own: bool,
+    /// Whether rows came in the last five minutes.
+    pub is_used: bool,
     /// When the first row was answered, nanoseconds since the Unix epoch.
     pub first_nanos: i64,
     /// When the last one was.
@@ -84,6 +91,7 @@ impl Analyzer {
         let series = self.series.values().map(|series| SeriesTraffic {
             tally: series.own_tally(),
             own: series.own_line,
+            is_used: now_nanos.saturating_sub(series.last_nanos) <= OVER_NANOS,
             first_nanos: series.first_nanos,
             last_nanos: series.last_nanos,
         });
@@ -118,10 +126,35 @@ impl Analyzer {
             .left
             .retain(|_, held| held.silent(now_nanos) <= IDLE_NANOS);
         let taken = self.series.values().filter(|s| s.own_line).count() + self.lines.left.len();
-        let own = back || taken < OWN_LINES || self.hand_over(key, now_nanos);
+        let own = back
+            || taken < OWN_LINES
+            || self.replace(key, now_nanos)
+            || self.hand_over(key, now_nanos);
         if let Some(series) = self.series.get_mut(key) {
             series.own_line = own;
         }
+    }
+
+    /// Takes the line of another version of the same output that has gone silent: after a rollout
+    /// the new one is seen at once.
+    fn replace(&mut self, to: &SeriesKey, now_nanos: i64) -> bool {
+        let is_replaced = |key: &SeriesKey, held: &Held| {
+            let same =
+                (&key.model, &key.signature, &key.output) == (&to.model, &to.signature, &to.output);
+            same && key.version != to.version && held.silent(now_nanos) > REPLACED_NANOS
+        };
+        let mut there = self.series.iter_mut().filter(|(_, series)| series.own_line);
+        if let Some((_, series)) = there.find(|(key, series)| is_replaced(key, &series.held())) {
+            series.own_line = false;
+            return true;
+        }
+        let mut left = self.lines.left.iter();
+        let found = left.find(|(key, held)| is_replaced(key, held));
+        let Some(key) = found.map(|(key, _)| key.clone()) else {
+            return false;
+        };
+        self.lines.left.remove(&key);
+        true
     }
 
     /// Takes the line that has been silent for longest from its holder, if `to` earned one and it
@@ -182,7 +215,8 @@ mod tests {
     use super::super::tests::{analyzer, exchange, healthy};
     use super::*;
     use crate::proto::flatline::v1::Exchange;
-    use crate::proto::tensorflow::serving::PredictRequest;
+    use crate::proto::tensorflow::serving::model_spec::VersionChoice;
+    use crate::proto::tensorflow::serving::{PredictRequest, PredictResponse};
     use prost::Message;
     use std::collections::BTreeSet;
 
@@ -271,5 +305,39 @@ mod tests {
             call(&mut analyzer, "m69", second);
         }
         assert!(models_with_lines(&mut analyzer, 640).contains("m69"));
+    }
+
+    #[test]
+    fn a_version_takes_the_line_of_the_one_that_it_replaces() {
+        let mut analyzer = analyzer();
+        for second in 0..20 {
+            for model in 0..OWN_LINES {
+                call(&mut analyzer, &format!("m{model}"), second);
+            }
+        }
+        let mut newer = |second: i64| {
+            let one = exchange(second.unsigned_abs(), healthy);
+            let mut request = PredictRequest::decode(one.request.clone()).unwrap();
+            request.model_spec.as_mut().unwrap().name = "m7".to_owned();
+            let mut reply = PredictResponse::decode(one.response.clone()).unwrap();
+            reply.model_spec.as_mut().unwrap().version_choice = Some(VersionChoice::Version(4));
+            analyzer.observe(&Exchange {
+                request: request.encode_to_vec().into(),
+                response: reply.encode_to_vec().into(),
+                start_unix_nanos: second * SECOND,
+                ..one
+            });
+            let traffic = analyzer.traffic(second * SECOND);
+            let mut lines = analyzer.keys().zip(&traffic.series);
+            let newer = lines.find(|(key, _)| key.version == 4);
+            let own = traffic.series.iter().filter(|series| series.own).count();
+            (newer.is_some_and(|(_, series)| series.own), own)
+        };
+        assert_eq!(
+            newer(21),
+            (false, OWN_LINES),
+            "the one before may be in use yet"
+        );
+        assert_eq!(newer(36), (true, OWN_LINES));
     }
 }

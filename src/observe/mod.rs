@@ -267,7 +267,7 @@ impl Worker {
             Message::Learn(model, truth) => {
                 self.kept(|keep| keep.learned(&model, &truth));
                 self.analyzer.learn(&model, *truth);
-                self.told.tell(|| self.analyzer.findings(), true);
+                self.told.tell(|| self.analyzer.findings(now_nanos()), true);
             }
             Message::Reset(chosen, answer) => {
                 let _ = answer.send(self.reset(&chosen));
@@ -324,7 +324,8 @@ impl Worker {
             // Full: more models than are asked about.
             let _ = self.appeared.as_ref().map(|to| to.try_send(appeared));
         }
-        self.told.tell(|| self.analyzer.findings(), false);
+        self.told
+            .tell(|| self.analyzer.findings(now_nanos()), false);
     }
 
     /// A snapshot of now, or of a moment ago: however many scrape, a fifth of the time is spent on

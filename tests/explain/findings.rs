@@ -27,13 +27,10 @@ pub(super) fn findings() -> Vec<(&'static str, Vec<Finding>)> {
         ..Recent::default()
     };
     let mut unread = recent.clone();
-    unread.note_unread(
-        "pixels".to_owned(),
-        "DT_FLOAT",
-        "double_val",
-        (64, 0),
-        "grpc-node-js/1.10".to_owned(),
-    );
+    for _ in 0..40 {
+        let (input, client) = ("pixels".to_owned(), "grpc-node-js/1.10".to_owned());
+        unread.note_unread(input, "DT_FLOAT", "double_val", (64, 0), client);
+    }
     let calls = [
         ("D2", unread),
         (

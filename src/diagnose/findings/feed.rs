@@ -15,9 +15,12 @@ const REPEATS: u64 = 8;
 
 /// D2: values in a field that TensorFlow does not read for the type.
 pub(super) fn d2(recent: &Recent) -> Option<Finding> {
+    // One odd call among many is somebody trying things out.
+    let counts = |calls: u64| calls >= ENOUGH || calls * 2 > recent.calls;
     let lines: Vec<String> = recent
         .unread
         .iter()
+        .filter(|(_, unread)| counts(unread.calls))
         .map(|(name, unread)| {
             let clients: Vec<_> = unread.clients.iter().map(String::as_str).collect();
             let takes = match unread.filled {
