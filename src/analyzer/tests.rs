@@ -267,3 +267,33 @@ fn a_call_with_two_outputs_is_one_call_in_the_accounts() {
         ["the newest version, 30 calls", "version 3, 30 calls"]
     );
 }
+
+#[test]
+fn what_calls_said_is_over_five_minutes_after_the_last() {
+    let mut analyzer = analyzer();
+    let mut last = 0;
+    for n in 0..40 {
+        let one = exchange(n, healthy);
+        let mut request = PredictRequest::decode(one.request.clone()).unwrap();
+        // Values where TensorFlow does not read them.
+        let x = request.inputs.get_mut("x").unwrap();
+        x.double_val = x.float_val.drain(..).map(f64::from).collect();
+        analyzer.observe(&Exchange {
+            request: request.encode_to_vec().into(),
+            ..one
+        });
+        last = exchange(n, healthy).start_unix_nanos;
+    }
+    const SECOND: i64 = 1_000_000_000;
+    let mut said = |seconds: i64| {
+        let now = last + seconds * SECOND;
+        let found = analyzer.findings(now).into_iter();
+        let rules: Vec<String> = found.map(|finding| finding.rule).collect();
+        (rules, analyzer.traffic(now).series[0].is_used)
+    };
+    // One effective input, and outputs that differ.
+    let both = || vec!["D2".to_owned(), "D25".to_owned()];
+    assert_eq!(said(0), (both(), true));
+    assert_eq!(said(299), (both(), true));
+    assert_eq!(said(301), (vec![], false));
+}
