@@ -15,8 +15,6 @@ use std::sync::LazyLock;
 
 /// A series whose last row is older than this, by the clock of its model's newest, is out of use.
 const UNUSED_NANOS: i64 = 60_000_000_000;
-/// What calls said is no more once there were none for this long.
-const OVER_NANOS: i64 = 300_000_000_000;
 /// Numbers that differ by less, of the larger, are one: another batch size moves the last bits.
 const SAME: f32 = 1e-3;
 /// Models whose accounts are shown.
@@ -28,8 +26,7 @@ impl Analyzer {
     #[must_use]
     pub fn findings(&self, now_nanos: i64) -> Vec<Finding> {
         let mut found = Vec::new();
-        let is_over = |series: &Series| now_nanos.saturating_sub(series.last_nanos) > OVER_NANOS;
-        for (key, series) in self.used().filter(|(_, series)| !is_over(series)) {
+        for (key, series) in self.used().filter(|(_, s)| s.is_used(now_nanos)) {
             found.extend(of_series(&self.recent(key, series)));
         }
         for (model, answered, truth) in self.models() {

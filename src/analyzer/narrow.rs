@@ -1,21 +1,14 @@
 //! One value that stands for a whole input: what is named D2, and what is not.
 
-use super::tests::{analyzer, exchange, floats, healthy};
+use super::tests::{analyzer, asking, exchange, floats, healthy};
 use super::*;
 use crate::proto::tensorflow::TensorProto;
 use crate::proto::tensorflow::serving::PredictRequest;
 use crate::report::Kind;
-use prost::Message;
 
-/// Changes the inputs of call `n`.
+/// Call `n` with other inputs.
 fn with(n: u64, reply: fn(&[f32]) -> Vec<f32>, change: impl Fn(&mut PredictRequest)) -> Exchange {
-    let exchange = exchange(n, reply);
-    let mut request = PredictRequest::decode(exchange.request.clone()).unwrap();
-    change(&mut request);
-    Exchange {
-        request: request.encode_to_vec().into(),
-        ..exchange
-    }
+    asking(exchange(n, reply), change)
 }
 
 fn flat(_: &[f32]) -> Vec<f32> {

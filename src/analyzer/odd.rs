@@ -1,6 +1,6 @@
 //! Odd input: nothing breaks, everything is counted.
 
-use super::tests::{analyzer, exchange, floats, healthy, spec};
+use super::tests::{analyzer, exchange, floats, healthy, of_model, spec};
 use super::*;
 use crate::proto::tensorflow::serving::{PredictRequest, PredictResponse};
 use crate::report::{Kind, RowIs};
@@ -189,14 +189,9 @@ fn ten_thousand_numbers_wide() {
 fn more_models_than_fit_leave_and_are_counted() {
     let mut analyzer = analyzer();
     let one = exchange(0, healthy);
-    let mut request = PredictRequest::decode(one.request.clone()).unwrap();
     let mut evicted = 0;
     for n in 0..3000_u64 {
-        request.model_spec.as_mut().unwrap().name = format!("model-{n}");
-        let outcome = analyzer.observe(&Exchange {
-            request: request.encode_to_vec().into(),
-            ..one.clone()
-        });
+        let outcome = analyzer.observe(&of_model(one.clone(), &format!("model-{n}")));
         evicted += outcome.evicted;
     }
     assert_eq!((evicted, analyzer.series_count()), (3000 - 256, 256));

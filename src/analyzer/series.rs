@@ -60,6 +60,8 @@ pub(super) struct Series {
     times: VecDeque<(u64, i64)>,
 }
 
+/// What calls said is over once there were none for this long, as the alerts have it.
+const OVER_NANOS: i64 = 300_000_000_000;
 /// Rows between two times that are kept, and how many times.
 const TIME_EVERY: u64 = 64;
 const TIMES: usize = 256;
@@ -85,6 +87,11 @@ impl Series {
             detector,
             times: VecDeque::new(),
         }
+    }
+
+    /// Whether rows came in the last five minutes.
+    pub(super) fn is_used(&self, now_nanos: i64) -> bool {
+        now_nanos.saturating_sub(self.last_nanos) <= OVER_NANOS
     }
 
     /// When a row was answered, to 64 rows; `None` if that is too long ago.

@@ -66,6 +66,29 @@ pub(super) fn exchange(n: u64, reply: impl Fn(&[f32]) -> Vec<f32>) -> Exchange {
     }
 }
 
+/// The exchange with another request.
+pub(super) fn asking(one: Exchange, change: impl FnOnce(&mut PredictRequest)) -> Exchange {
+    let mut request = PredictRequest::decode(one.request.clone()).unwrap();
+    change(&mut request);
+    Exchange {
+        request: request.encode_to_vec().into(),
+        ..one
+    }
+}
+
+/// Asks for another model.
+pub(super) fn of_model(one: Exchange, model: &str) -> Exchange {
+    asking(one, |request| {
+        model.clone_into(&mut request.model_spec.as_mut().unwrap().name);
+    })
+}
+
+/// Puts the values where TensorFlow does not read them.
+fn in_the_wrong_field(request: &mut PredictRequest) {
+    let x = request.inputs.get_mut("x").unwrap();
+    x.double_val = x.float_val.drain(..).map(f64::from).collect();
+}
+
 pub(super) fn healthy(row: &[f32]) -> Vec<f32> {
     let logits: Vec<f32> = (0..CLASSES).map(|c| row[c] * 2.0 + row[c + 3]).collect();
     let total: f32 = logits.iter().map(|l| l.exp()).sum();
@@ -160,15 +183,8 @@ fn a_client_that_repeats_one_input_is_pending_and_never_fires() {
 fn values_in_the_wrong_field_are_named_with_proof() {
     let mut analyzer = analyzer();
     for n in 0..500 {
-        let mut exchange = exchange(n, |_| vec![0.2, 0.3, 0.5]);
-        let mut request = PredictRequest::decode(exchange.request.clone()).unwrap();
-        let x = request.inputs.get_mut("x").unwrap();
-        x.double_val = std::mem::take(&mut x.float_val)
-            .into_iter()
-            .map(f64::from)
-            .collect();
-        exchange.request = request.encode_to_vec().into();
-        analyzer.observe(&exchange);
+        let one = exchange(n, |_| vec![0.2, 0.3, 0.5]);
+        analyzer.observe(&asking(one, in_the_wrong_field));
     }
     let report = analyzer.report(0);
     assert!(report.series[0].window.distinct_inputs > 1000);
@@ -229,11 +245,8 @@ fn the_least_recently_used_series_leaves() {
     let mut analyzer = Analyzer::new(options, [0; 32]);
     let mut evicted = 0;
     for n in 0..5 {
-        let mut exchange = exchange(n, healthy);
-        let mut request = PredictRequest::decode(exchange.request.clone()).unwrap();
-        request.model_spec.as_mut().unwrap().name = format!("m{n}");
-        exchange.request = request.encode_to_vec().into();
-        evicted += analyzer.observe(&exchange).evicted;
+        let one = of_model(exchange(n, healthy), &format!("m{n}"));
+        evicted += analyzer.observe(&one).evicted;
     }
     assert_eq!((evicted, analyzer.series_count()), (3, 2));
     let names: Vec<_> = analyzer
@@ -274,15 +287,8 @@ fn what_calls_said_is_over_five_minutes_after_the_last() {
     let mut last = 0;
     for n in 0..40 {
         let one = exchange(n, healthy);
-        let mut request = PredictRequest::decode(one.request.clone()).unwrap();
-        // Values where TensorFlow does not read them.
-        let x = request.inputs.get_mut("x").unwrap();
-        x.double_val = x.float_val.drain(..).map(f64::from).collect();
-        analyzer.observe(&Exchange {
-            request: request.encode_to_vec().into(),
-            ..one
-        });
-        last = exchange(n, healthy).start_unix_nanos;
+        last = one.start_unix_nanos;
+        analyzer.observe(&asking(one, in_the_wrong_field));
     }
     const SECOND: i64 = 1_000_000_000;
     let mut said = |seconds: i64| {

@@ -49,8 +49,6 @@ impl Held {
     }
 }
 
-/// A series without a row for this long is shown no more for its trouble alone.
-const OVER_NANOS: i64 = 300_000_000_000;
 /// Silence after which a version's line goes to another version of the same output.
 const REPLACED_NANOS: i64 = 15_000_000_000;
 
@@ -91,7 +89,7 @@ impl Analyzer {
         let series = self.series.values().map(|series| SeriesTraffic {
             tally: series.own_tally(),
             own: series.own_line,
-            is_used: now_nanos.saturating_sub(series.last_nanos) <= OVER_NANOS,
+            is_used: series.is_used(now_nanos),
             first_nanos: series.first_nanos,
             last_nanos: series.last_nanos,
         });
@@ -212,11 +210,11 @@ impl Series {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{analyzer, exchange, healthy};
+    use super::super::tests::{analyzer, exchange, healthy, of_model};
     use super::*;
     use crate::proto::flatline::v1::Exchange;
+    use crate::proto::tensorflow::serving::PredictResponse;
     use crate::proto::tensorflow::serving::model_spec::VersionChoice;
-    use crate::proto::tensorflow::serving::{PredictRequest, PredictResponse};
     use prost::Message;
     use std::collections::BTreeSet;
 
@@ -224,14 +222,14 @@ mod tests {
 
     /// One call of four rows for `model`, answered at this second.
     fn call(analyzer: &mut Analyzer, model: &str, second: i64) {
-        let one = exchange(second.unsigned_abs(), healthy);
-        let mut request = PredictRequest::decode(one.request.clone()).unwrap();
-        request.model_spec.as_mut().unwrap().name = model.to_owned();
-        analyzer.observe(&Exchange {
-            request: request.encode_to_vec().into(),
+        analyzer.observe(&at(second, model));
+    }
+
+    fn at(second: i64, model: &str) -> Exchange {
+        Exchange {
             start_unix_nanos: second * SECOND,
-            ..one
-        });
+            ..of_model(exchange(second.unsigned_abs(), healthy), model)
+        }
     }
 
     fn models_with_lines(analyzer: &mut Analyzer, second: i64) -> BTreeSet<String> {
@@ -316,15 +314,11 @@ mod tests {
             }
         }
         let mut newer = |second: i64| {
-            let one = exchange(second.unsigned_abs(), healthy);
-            let mut request = PredictRequest::decode(one.request.clone()).unwrap();
-            request.model_spec.as_mut().unwrap().name = "m7".to_owned();
+            let one = at(second, "m7");
             let mut reply = PredictResponse::decode(one.response.clone()).unwrap();
             reply.model_spec.as_mut().unwrap().version_choice = Some(VersionChoice::Version(4));
             analyzer.observe(&Exchange {
-                request: request.encode_to_vec().into(),
                 response: reply.encode_to_vec().into(),
-                start_unix_nanos: second * SECOND,
                 ..one
             });
             let traffic = analyzer.traffic(second * SECOND);

@@ -44,6 +44,17 @@ pub(super) fn number(port: &Value) -> Option<u16> {
     port.get("containerPort")?.as_u64()?.try_into().ok()
 }
 
+/// The port that a probe of the container's own asks for, by number or by name.
+pub(super) fn asked(container: &Container<'_>, port: &Value) -> Option<u16> {
+    match port {
+        Value::String(name) => {
+            let mut own = container.list("ports").iter();
+            own.find(|entry| entry["name"] == **name).and_then(number)
+        }
+        port => port.as_u64()?.try_into().ok(),
+    }
+}
+
 fn of<'a>(container: &Container<'a>) -> impl Iterator<Item = u16> + use<'a> {
     container.list("ports").iter().filter_map(number)
 }

@@ -1,7 +1,7 @@
 //! Where a container's probes and hooks name a port.
 
 use super::pod::Container;
-use super::ports::number;
+use super::ports::asked;
 use serde_json::Value;
 
 /// Where probes and hooks stand in a container.
@@ -128,9 +128,7 @@ pub(super) fn warn(
                  Flatline accepts connections in the server's place; use a grpc probe"
             ));
         }
-        let asked = &fields["tcpSocket"]["port"];
-        let here = |entry: &Value| number(entry) == Some(port) && entry["name"] == *asked;
-        if redirected && (*asked == port || container.list("ports").iter().any(here)) {
+        if redirected && asked(container, &fields["tcpSocket"]["port"]) == Some(port) {
             warnings.push(format!(
                 "{probe} of container `{name}` opens a TCP connection, which Flatline accepts in \
                  the server's place; use a grpc probe"

@@ -8,7 +8,6 @@ use super::probes;
 use super::start::{Launch, Start, is_official};
 use super::takeover::Refusal;
 use super::{Mistake, Redirect, Skip};
-use serde_json::Value;
 
 /// Where TensorFlow Serving listens if nothing says otherwise, and so does its image's entrypoint.
 const DEFAULT_PORT: u16 = 8500;
@@ -176,16 +175,9 @@ fn answers_http(container: &Container<'_>, start: &Start<'_>) -> bool {
     let Some(port) = start.value("port") else {
         return false;
     };
-    let number = |asked: &Value| match asked {
-        Value::String(name) => {
-            let mut own = container.list("ports").iter();
-            own.find(|entry| entry["name"] == **name)
-                .and_then(ports::number)
-        }
-        number => number.as_u64().and_then(|n| u16::try_from(n).ok()),
-    };
     probes::ports(container).iter().any(|(path, asked)| {
-        path.contains(&"httpGet") && number(asked).is_some_and(|n| n.to_string() == port)
+        let asked = ports::asked(container, asked);
+        path.contains(&"httpGet") && asked.is_some_and(|asked| asked.to_string() == port)
     })
 }
 
@@ -212,14 +204,10 @@ fn is_another_program(container: &Container<'_>) -> bool {
     ];
     let words = flags::words(container);
     let mut program = words.iter().map(|word| flags::base(word.text));
-    // `python3.11` is one too.
-    let name = |word: &str| {
-        word.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.')
-            .to_owned()
-    };
-    program
-        .next()
-        .is_some_and(|word| OTHERS.contains(&name(word).as_str()))
+    program.next().is_some_and(|word| {
+        // `python3.11` is one too.
+        OTHERS.contains(&word.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.'))
+    })
 }
 
 /// Whether an image without its path is named as the server's are: scrapers and clients of the

@@ -160,61 +160,6 @@ impl<'a> Start<'a> {
 }
 
 impl Commands {
-    /// A word of a command that only the shell knows, and that may be a flag.
-    fn hidden_in<'w>(&self, words: &'w [String], has_port: bool) -> Option<&'w str> {
-        // What it runs may be a variable, where its flags are none.
-        let first = match (self.is_named, has_port) {
-            (true, _) => 1,
-            (false, true) => words.iter().position(|word| word.starts_with('-'))?,
-            (false, false) => 0,
-        };
-        let texts: Vec<&str> = words.iter().map(String::as_str).collect();
-        let mut places = first..words.len();
-        let found = places.find(|at| flags::may_be_flag(&texts, *at, &["$", "`"]))?;
-        Some(&words[found])
-    }
-}
-
-/// The project's own image, from wherever it is mirrored: its entrypoint passes words on, behind
-/// its own flags, and TensorFlow Serving takes the last.
-pub(super) fn is_official(image: &str) -> bool {
-    image == "tensorflow/serving" || image.ends_with("/tensorflow/serving")
-}
-
-/// The commands that start the server in `text`, with the words behind the text where they go.
-fn commands(container: &Container<'_>, words: &[Word<'_>], text: &str) -> Commands {
-    let behind = words.iter().skip_while(|w| !std::ptr::eq(w.text, text));
-    // The first is the shell's `$0`.
-    let behind = behind
-        .skip(2)
-        .map(|word| flags::expand(container, word.text));
-    let behind: Vec<_> = behind.collect();
-    // The kubelet expands before the shell does.
-    let mut found = Commands::default();
-    let (all, has_functions) = found.read(flags::expand(container, text));
-    // They stand for something else behind `set --`, and within a function.
-    let sets = |words: &Vec<String>| words[0] == "set" && words.iter().any(|word| word == "--");
-    let is_set = has_functions || all.iter().any(sets);
-    let server = |words: &Vec<String>| Some(words[started(words)?..].to_vec());
-    let servers: Vec<_> = all.iter().filter_map(server).collect();
-    let has_own = |words: &&Vec<String>| OWN_FLAGS.iter().any(|f| shell::flag(words, f).is_some());
-    found.is_named = !servers.is_empty();
-    found.words = match all.iter().find(has_own) {
-        _ if found.is_named => servers,
-        Some(words) => vec![words.clone()],
-        None => all,
-    };
-    for words in &mut found.words {
-        let before = words.len();
-        words.retain(|word| is_set || !ALL_WORDS.contains(&word.as_str()));
-        if words.len() < before {
-            words.extend(behind.iter().cloned());
-        }
-    }
-    found
-}
-
-impl Commands {
     /// All commands of `text` and of the texts that it hands to other shells, and whether there are
     /// functions among them.
     fn read(&mut self, text: String) -> (Vec<Vec<String>>, bool) {
@@ -249,6 +194,59 @@ impl Commands {
         }
         (all, has_functions)
     }
+
+    /// A word of a command that only the shell knows, and that may be a flag.
+    fn hidden_in<'w>(&self, words: &'w [String], has_port: bool) -> Option<&'w str> {
+        // What it runs may be a variable, where its flags are none.
+        let first = match (self.is_named, has_port) {
+            (true, _) => 1,
+            (false, true) => words.iter().position(|word| word.starts_with('-'))?,
+            (false, false) => 0,
+        };
+        let texts: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mut places = first..words.len();
+        let found = places.find(|at| flags::may_be_flag(&texts, *at, &["$", "`"]))?;
+        Some(&words[found])
+    }
+}
+
+/// The project's own image, from wherever it is mirrored: its entrypoint passes words on, behind
+/// its own flags, and TensorFlow Serving takes the last.
+pub(super) fn is_official(image: &str) -> bool {
+    image == "tensorflow/serving" || image.ends_with("/tensorflow/serving")
+}
+
+/// The commands that start the server in `text`, with the words behind the text where they go.
+fn commands(container: &Container<'_>, words: &[Word<'_>], text: &str) -> Commands {
+    let behind = words.iter().skip_while(|w| !std::ptr::eq(w.text, text));
+    // The first is the shell's `$0`.
+    let behind = behind
+        .skip(2)
+        .map(|word| flags::expand(container, word.text));
+    let behind: Vec<_> = behind.collect();
+    let mut found = Commands::default();
+    // The kubelet expands before the shell does.
+    let (all, has_functions) = found.read(flags::expand(container, text));
+    // They stand for something else behind `set --`, and within a function.
+    let sets = |words: &Vec<String>| words[0] == "set" && words.iter().any(|word| word == "--");
+    let is_set = has_functions || all.iter().any(sets);
+    let server = |words: &Vec<String>| Some(words[started(words)?..].to_vec());
+    let servers: Vec<_> = all.iter().filter_map(server).collect();
+    let has_own = |words: &&Vec<String>| OWN_FLAGS.iter().any(|f| shell::flag(words, f).is_some());
+    found.is_named = !servers.is_empty();
+    found.words = match all.iter().find(has_own) {
+        _ if found.is_named => servers,
+        Some(words) => vec![words.clone()],
+        None => all,
+    };
+    for words in &mut found.words {
+        let before = words.len();
+        words.retain(|word| is_set || !ALL_WORDS.contains(&word.as_str()));
+        if words.len() < before {
+            words.extend(behind.iter().cloned());
+        }
+    }
+    found
 }
 
 /// Where in a command's words the server is that it starts, and does not only look for.

@@ -123,8 +123,7 @@ fn rewritable(server: &Server<'_>, overrides: &Overrides<'_>) -> Result<(), Refu
             Skip::ShellCommand,
             format!("container `{name}`: write command and args without a shell, {advice}"),
         )),
-        // Who names both the container and the way knows the image.
-        // Args where there are none would take the place of the image's own.
+        // Who says the way knows the image. Args where there are none would take the place of the image's own.
         Launch::Unknown
             if overrides.redirect == Some(Redirect::Args)
                 && !server.container.list("args").is_empty() =>

@@ -5,7 +5,7 @@ use std::iter::Peekable;
 use std::str::Chars;
 
 /// What a text holds.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct Text {
     /// The words of each command, without quotes and redirections. What only the shell knows, as
     /// `$A` and `$(date)`, stands as it is written.
@@ -31,7 +31,6 @@ pub(super) fn read(text: &str) -> Text {
 }
 
 /// What the next word is.
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Next {
     Word,
     /// The file of a redirection.

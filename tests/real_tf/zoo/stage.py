@@ -107,7 +107,8 @@ class Stage:
                     return self.settled(place), step["rows"] - start
             for series in verdicts["series"]:
                 if series["kind"] in AT_THE_CLIENT and version in (None, series["version"]):
-                    return self.settled((series["version"], series["output"])), self.rows - self.onset
+                    rows = self.rows - self.onset
+                    return self.settled((series["version"], series["output"])), rows
             for finding in self.findings(verdicts):
                 if finding["rule"] in right:
                     return finding, self.rows - self.onset
