@@ -44,6 +44,7 @@ pub mod telemetry;
 pub mod tls;
 pub mod truth;
 pub mod upstream;
+pub mod visible;
 #[cfg(feature = "webhook")]
 pub mod webhook;
 pub mod window;

@@ -68,6 +68,13 @@ pub struct Series {
     pub kind: Option<Kind>,
     /// Since when the series is in this state, RFC 3339; `None` before the first change.
     pub since: Option<String>,
+    /// When its last row was answered, RFC 3339.
+    #[serde(default)]
+    pub last_row: Option<String>,
+    /// Whether no row came in the last five minutes. Without rows no state changes: it stands as
+    /// it was when they ended.
+    #[serde(default)]
+    pub idle: bool,
     /// How sure, 0 to 1; 0 while inactive.
     pub confidence: f64,
     /// What the detectors saw, in sentences with numbers; empty while inactive.
@@ -88,6 +95,18 @@ pub struct Series {
     pub causes: Vec<Cause>,
     /// Causes that the evidence speaks against.
     pub ruled_out: Vec<RuledOut>,
+}
+
+impl Series {
+    /// What to know of a state without rows: when the last one came.
+    #[must_use]
+    pub fn ended(&self) -> Option<String> {
+        let quiet = !self.idle || self.state == State::Inactive;
+        let last = self.last_row.as_ref().filter(|_| !quiet)?;
+        Some(format!(
+            "no row since {last}: this stands as it was when they ended"
+        ))
+    }
 }
 
 /// How far the trouble of a series reaches.

@@ -9,6 +9,7 @@ const RANKS: &[&[&str]] = &[
         "proto",
         "report",
         "skip",
+        "visible",
         "codec",
         "fingerprint",
         "window",

@@ -179,6 +179,29 @@ fn an_idle_series_leaves_and_comes_back_with_its_counts() {
     assert!(scrape(&mut analyzer, 3702).contains(&format!("{line} 11\n")));
 }
 
+#[test]
+fn trouble_without_lines_is_shown_while_calls_come() {
+    let mut analyzer = Analyzer::new(Options::default(), [7; 32]);
+    let lines = flatline::analyzer::OWN_LINES as i64;
+    for i in 0..lines {
+        analyzer.observe(&exchange(&format!("m{i}"), 1, 0, 0.0, 0.0));
+    }
+    for at in 0..60 {
+        analyzer.observe(&exchange("flat", 1, at, at as f32, 1.0));
+    }
+    let mut states = |second: i64| {
+        let now = second * 1_000_000_000;
+        let traffic = analyzer.traffic(now);
+        let text = series_metrics(&analyzer.report(now), &traffic);
+        let states = samples(&text).into_iter();
+        let mut states = states.filter(|s| s.name == "flatline_verdict_state");
+        states.find(|s| s.label("model") == "flat").map(|s| s.value)
+    };
+    assert_eq!(states(60), Some(1.0), "pending");
+    assert_eq!(states(358), Some(1.0));
+    assert_eq!(states(361), None, "its calls are over");
+}
+
 /// Returns once so many calls were observed: a client has its reply a moment before.
 async fn observed(running: &app::Running, calls: u64) {
     let end = std::time::Instant::now() + std::time::Duration::from_secs(60);

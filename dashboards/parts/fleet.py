@@ -1,9 +1,9 @@
 """Which models are flat, since when, on which replica."""
 
-from grafana import (BY_ID, BY_POD, GREEN, ID, ORANGE, POD, VERMILION, dashboard, dashed, lines, override, stat,
+from grafana import (BY_ID, BY_POD, CALLED, GREEN, ID, ORANGE, POD, VERMILION, dashboard, dashed, lines, override, stat,
                      state_mappings, table, targets, timeline, to_model, to_runbook)
 
-FLAT = (f'max by ({BY_ID}, kind) (flatline_verdict_kind{{{ID}}} and on ({BY_ID}) flatline_verdict_state{{{ID}}} == 2)')
+FLAT = (f'max by ({BY_ID}, kind) (flatline_verdict_kind{{{ID}}} and on ({BY_ID}) flatline_verdict_state{{{ID}}} == 2 {CALLED})')
 
 
 def pairs(name):
@@ -14,10 +14,10 @@ def build():
     bad = [(None, GREEN), (1, VERMILION)]
     rows = [
         ("Now", 4, [
-            (4, stat("Flat outputs", "Outputs whose verdict is firing, counted on every replica.",
-                     f"count(flatline_verdict_state{{{ID}}} == 2) or vector(0)", steps=bad)),
-            (4, stat("Under suspicion", "Outputs whose verdict is pending.",
-                     f"count(flatline_verdict_state{{{ID}}} == 1) or vector(0)", steps=[(None, GREEN), (1, ORANGE)])),
+            (4, stat("Flat outputs", "Outputs whose verdict is firing, counted on every replica. A version without calls for five minutes, as after a rollback, does not count.",
+                     f"count(flatline_verdict_state{{{ID}}} == 2 {CALLED}) or vector(0)", steps=bad)),
+            (4, stat("Under suspicion", "Outputs whose verdict is pending, of versions with calls.",
+                     f"count(flatline_verdict_state{{{ID}}} == 1 {CALLED}) or vector(0)", steps=[(None, GREEN), (1, ORANGE)])),
             (4, stat("Findings", "What is wrong with the deployment, collapse or not: rule and model.",
                      f'count(count by (rule, model) (flatline_finding{{{POD},model=~"$model"}})) or vector(0)', steps=bad)),
             (4, stat("Models", "Models that answered within five minutes.",
@@ -27,7 +27,7 @@ def build():
                      f"sum(rate(flatline_rows_total{{{ID}}}[$__rate_interval]))", "cps")),
         ]),
         ("What is flat", 8, [
-            (24, table("Flat now", "Each output that is flat, with its kind, on each replica. The model leads to its dashboard. Empty while nothing is flat.",
+            (24, table("Flat now", "Each output that is flat, with its kind, on each replica. The model leads to its dashboard. Empty while nothing is flat, or where calls have ended.",
                        f"{FLAT} * on ({BY_ID}) group_left () max by ({BY_ID}) (flatline_verdict_since_timestamp_seconds{{{ID}}}) * 1000",
                        {"model": "Model", "version": "Version", "kind": "Kind", "Value": "Since", "instance": "Replica",
                         "output": "Output", "signature": "Signature", "namespace": "Namespace", "cluster": "Cluster"},

@@ -1,6 +1,6 @@
 """One model: variety in against variety out, causes, versions, latency, errors."""
 
-from grafana import (BLUE, BY_ID, GREY, ID, POD, SERIES, VERMILION, GREEN, dashboard, dashed, fixed, lines, override, panel,
+from grafana import (BLUE, BY_ID, CALLED, GREY, ID, POD, SERIES, VERMILION, GREEN, dashboard, dashed, fixed, lines, override, panel,
                      stat, state_mappings, table, target, targets, timeline)
 
 
@@ -33,8 +33,8 @@ def causes():
 def build():
     rows = [
         ("Now", 4, [
-            (6, stat("Worst verdict", "The worst verdict of any output on any replica: resolved counts for less than firing.",
-                     f"max(flatline_verdict_state{{{ID}}} < 3) or min(flatline_verdict_state{{{ID}}})",
+            (6, stat("Worst verdict", "The worst verdict of any output on any replica that has calls: resolved counts for less than firing.",
+                     f"max(flatline_verdict_state{{{ID}}} < 3 {CALLED}) or min(flatline_verdict_state{{{ID}}} {CALLED}) or 0 * max(flatline_verdict_state{{{ID}}})",
                      steps=[(None, GREEN), (1, SERIES[1]), (2, VERMILION)])),
             (6, stat("Rows", "Rows a second, of all versions.", rate("rows"), "cps")),
             (6, stat("Baselines", "Share of outputs whose baseline stands: before, only plain collapse is seen.",

@@ -26,11 +26,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Watches, goes and comes back, until it is dropped.
 pub(super) async fn run(eject: Eject, standing: Standing, metrics: Acting, mut looks: Looks) {
     loop {
-        if reason(&*looks.next().await).is_none() {
+        if reason(&*looks.next().await, now()).is_none() {
             continue;
         }
         tokio::time::sleep(eject.jitter.mul_f64(fastrand::f64())).await;
-        let Some(reason) = reason(&*looks.next().await) else {
+        let Some(reason) = reason(&*looks.next().await, now()) else {
             continue;
         };
         standing.set(Place::Asking);
@@ -44,31 +44,34 @@ pub(super) async fn run(eject: Eject, standing: Standing, metrics: Acting, mut l
         metrics.ejected.set(1.0);
         tracing::warn!(%reason, "out: /readyz fails");
         let since = Instant::now();
-        while since.elapsed() < HOLD && certain(&*looks.next().await).is_some() {}
+        while since.elapsed() < HOLD && certain(&*looks.next().await).next().is_some() {}
         standing.set(Place::In);
         metrics.ejected.set(0.0);
         tracing::info!("back: /readyz succeeds");
     }
 }
 
-/// Why to go: a series with calls of late that fires with a certain cause.
-fn reason(snapshot: &Snapshot) -> Option<String> {
-    // By the clock: a series that alone had calls would always be of late by its own.
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    let now = i64::try_from(now.as_nanos()).ok()?;
-    let fresh = |at: usize| {
-        let seen = snapshot.traffic.series.get(at);
-        seen.is_some_and(|seen| now.saturating_sub(seen.last_nanos) < STALE_NANOS)
-    };
-    certain(snapshot)
-        .filter(|(at, _)| fresh(*at))
-        .map(|(_, reason)| reason)
+/// The time by the clock, nanoseconds since the Unix epoch: a series that alone had calls would
+/// always be of late by its own.
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
 }
 
-/// The first series that fires with a certain cause.
-fn certain(snapshot: &Snapshot) -> Option<(usize, String)> {
-    let mut series = snapshot.report.series.iter().enumerate();
-    series.find_map(|(at, series)| {
+/// Why to go: a series with calls of late that fires with a certain cause.
+fn reason(snapshot: &Snapshot, now_nanos: i64) -> Option<String> {
+    let fresh = |at: usize| {
+        let seen = snapshot.traffic.series.get(at);
+        seen.is_some_and(|seen| now_nanos.saturating_sub(seen.last_nanos) < STALE_NANOS)
+    };
+    let mut certain = certain(snapshot);
+    certain.find(|(at, _)| fresh(*at)).map(|(_, reason)| reason)
+}
+
+/// The series that fire with a certain cause.
+fn certain(snapshot: &Snapshot) -> impl Iterator<Item = (usize, String)> {
+    let series = snapshot.report.series.iter().enumerate();
+    series.filter_map(|(at, series)| {
         let cause = series.causes.iter().find(|cause| cause.certain)?;
         (series.state == State::Firing).then(|| {
             let reason = format!(
@@ -131,6 +134,9 @@ async fn resolve(peers: &[Address]) -> Vec<Address> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analyzer::{SeriesTraffic, Tally, Traffic};
+    use crate::report::{Observed, Report, Window};
+    use serde_json::json;
 
     fn eject(peers: &[&str], budget: f64) -> Eject {
         let peers = peers.iter().map(|peer| peer.parse().expect("an address"));
@@ -139,6 +145,61 @@ mod tests {
             budget,
             jitter: Duration::from_millis(1),
         }
+    }
+
+    /// Two series, each in this state, with a cause that is certain or not, last answered at this
+    /// second.
+    fn snapshot(series: [(&str, bool, i64); 2]) -> Snapshot {
+        let series = series.map(|(state, certain, second)| {
+            let cause = json!({
+                "rule": "D2", "category": "signature", "weight": 1.0, "certain": certain,
+                "evidence": [], "confirm": "",
+            });
+            let series = json!({
+                "model": "m", "version": 3, "signature": "s", "output": "o", "state": state,
+                "kind": "constant", "since": null, "confidence": 1.0, "ruled_out": [],
+                "window": Window::default(), "causes": [cause],
+            });
+            let traffic = SeriesTraffic {
+                tally: Tally::default(),
+                own: true,
+                first_nanos: 0,
+                last_nanos: second * 1_000_000_000,
+            };
+            (serde_json::from_value(series).expect("a series"), traffic)
+        });
+        let (series, traffic) = series.into_iter().unzip();
+        Snapshot {
+            report: Report {
+                schema: 1,
+                at: String::new(),
+                observed: Observed::default(),
+                series,
+                transitions: vec![],
+                findings: vec![],
+            },
+            traffic: Traffic {
+                series: traffic,
+                ..Traffic::default()
+            },
+        }
+    }
+
+    #[test]
+    fn a_reason_is_certain_and_of_late_by_the_clock() {
+        let second = |second: i64| second * 1_000_000_000;
+        let fires = snapshot([("firing", true, 100), ("inactive", true, 400)]);
+        let reason_at = |snapshot, at| reason(snapshot, second(at));
+        let said = "m version 3, output o: D2";
+        assert_eq!(reason_at(&fires, 101).as_deref(), Some(said));
+        assert_eq!(reason_at(&fires, 159).as_deref(), Some(said));
+        // Out for five minutes: no call came, and its own silence is no reason to go again.
+        assert_eq!(reason_at(&fires, 401), None);
+        let likely = snapshot([("firing", false, 100), ("pending", true, 100)]);
+        assert_eq!(reason_at(&likely, 101), None);
+        // One that ended must not hide one that is of late.
+        let both = snapshot([("firing", true, 100), ("firing", true, 400)]);
+        assert_eq!(reason_at(&both, 401).as_deref(), Some(said));
     }
 
     #[tokio::test]

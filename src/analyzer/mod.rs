@@ -2,6 +2,7 @@
 //! same code; time is what the exchanges carry, so both reach the same verdicts.
 
 mod baselines;
+mod describe;
 mod expect;
 mod facts;
 mod feed;
@@ -27,17 +28,16 @@ mod wire;
 
 use crate::detect::rows::CallRows;
 use crate::detect::{Saved, Settings};
-use crate::diagnose::Judgement;
 use crate::diagnose::facts::{ModelTruth, Previous};
 use crate::fingerprint::Key;
 use crate::fingerprint::call::{Call, Output, read};
 use crate::proto::flatline::v1::Exchange;
-use crate::report::{Observed, Report, RowIs, Series as SeriesReport, State, Transition};
+use crate::report::{Observed, Report, State, Transition};
 use crate::skip::Skip;
 pub use baselines::Chosen;
+use describe::{describe, rfc3339};
 pub use expect::{Expect, ExpectError};
 use history::CallFact;
-use jiff::Timestamp;
 use pairs::Pairs;
 pub use pairs::{RING, Tally};
 use probes::Probes;
@@ -354,46 +354,4 @@ impl Analyzer {
             distinct_outputs: stats.distinct_outputs,
         })
     }
-}
-
-fn describe(
-    key: &SeriesKey,
-    series: &Series,
-    judgement: Judgement,
-    now_nanos: i64,
-) -> SeriesReport {
-    let state = series.alert.state();
-    let quiet = state == State::Inactive;
-    SeriesReport {
-        model: key.model.clone(),
-        version: key.version,
-        signature: key.signature.clone(),
-        output: key.output.clone(),
-        state,
-        kind: series.alert.kind(),
-        since: series.alert.since_nanos().map(rfc3339),
-        confidence: if quiet {
-            0.0
-        } else {
-            series.verdict.confidence
-        },
-        evidence: series.verdict.evidence.clone(),
-        incident: (!quiet).then(|| baselines::incident(series)),
-        baseline: series.baseline(),
-        row_is: if series.followed {
-            RowIs::Entry
-        } else {
-            RowIs::WholeReply
-        },
-        window: series.window.stats_at(now_nanos),
-        causes: judgement.causes,
-        ruled_out: judgement.ruled_out,
-    }
-}
-
-/// RFC 3339 in UTC; the epoch for a time that no calendar holds.
-fn rfc3339(unix_nanos: i64) -> String {
-    Timestamp::from_nanosecond(i128::from(unix_nanos))
-        .unwrap_or(Timestamp::UNIX_EPOCH)
-        .to_string()
 }

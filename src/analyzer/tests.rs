@@ -291,15 +291,15 @@ fn what_calls_said_is_over_five_minutes_after_the_last() {
         analyzer.observe(&asking(one, in_the_wrong_field));
     }
     const SECOND: i64 = 1_000_000_000;
-    let mut said = |seconds: i64| {
+    let said = |seconds: i64| {
         let now = last + seconds * SECOND;
         let found = analyzer.findings(now).into_iter();
         let rules: Vec<String> = found.map(|finding| finding.rule).collect();
-        (rules, analyzer.traffic(now).series[0].is_used)
+        (rules, analyzer.report(now).series[0].idle)
     };
     // One effective input, and outputs that differ.
     let both = || vec!["D2".to_owned(), "D25".to_owned()];
-    assert_eq!(said(0), (both(), true));
-    assert_eq!(said(299), (both(), true));
-    assert_eq!(said(301), (vec![], false));
+    assert_eq!(said(0), (both(), false));
+    assert_eq!(said(299), (both(), false));
+    assert_eq!(said(301), (vec![], true));
 }

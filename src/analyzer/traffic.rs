@@ -59,8 +59,6 @@ pub struct SeriesTraffic {
     pub tally: Tally,
     /// Whether it has lines of its own.
     pub own: bool,
-    /// Whether rows came in the last five minutes.
-    pub is_used: bool,
     /// When the first row was answered, nanoseconds since the Unix epoch.
     pub first_nanos: i64,
     /// When the last one was.
@@ -89,7 +87,6 @@ impl Analyzer {
         let series = self.series.values().map(|series| SeriesTraffic {
             tally: series.own_tally(),
             own: series.own_line,
-            is_used: series.is_used(now_nanos),
             first_nanos: series.first_nanos,
             last_nanos: series.last_nanos,
         });

@@ -7,6 +7,7 @@ mod explain;
 mod inject;
 mod injection;
 mod lint;
+mod log;
 mod reset;
 mod serve;
 #[cfg(feature = "webhook")]

@@ -64,6 +64,7 @@ fn log(config: &Config) -> WorkerGuard {
         .buffered_lines_limit(LOG_LINES)
         .finish(std::io::stderr());
     let builder = tracing_subscriber::fmt()
+        .fmt_fields(super::log::fields())
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(writer);

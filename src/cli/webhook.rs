@@ -213,6 +213,7 @@ fn log(level: &str, json: bool) -> Result<(), Error> {
         ))
     })?;
     let builder = tracing_subscriber::fmt()
+        .fmt_fields(super::log::fields())
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
     // A second subscriber in one process is refused, and the first goes on.

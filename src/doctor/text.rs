@@ -2,25 +2,34 @@
 
 use super::{Examination, Probe};
 use crate::explain;
-use std::fmt::Write;
+use crate::visible::line;
 
 /// The table of accounts, the signatures, what the probe saw, and the findings.
 #[must_use]
 pub fn text(found: &Examination) -> String {
-    let mut text = format!("model {} at {}\n\nversions\n", found.model, found.upstream);
+    let mut text = String::new();
+    line(
+        &mut text,
+        format_args!("model {} at {}", found.model, found.upstream),
+    );
+    text.push_str("\nversions\n");
     for account in &found.accounts {
         let mut lines = account.says.lines();
         let first = lines.next().unwrap_or_default();
-        let _ = writeln!(text, "  {:<14}{first}", account.account);
-        for line in lines {
-            let _ = writeln!(text, "  {:<14}{line}", "");
+        line(&mut text, format_args!("  {:<14}{first}", account.account));
+        for more in lines {
+            line(&mut text, format_args!("  {:<14}{more}", ""));
         }
     }
     for (name, signature) in &found.signatures {
-        let _ = writeln!(text, "\nsignature {name}");
+        text.push('\n');
+        line(&mut text, format_args!("signature {name}"));
         for (kind, tensors) in [("input", &signature.inputs), ("output", &signature.outputs)] {
             for (name, spec) in tensors {
-                let _ = writeln!(text, "  {kind:<7} {name}: {} {}", spec.dtype, spec.shape());
+                line(
+                    &mut text,
+                    format_args!("  {kind:<7} {name}: {} {}", spec.dtype, spec.shape()),
+                );
             }
         }
     }
@@ -35,19 +44,26 @@ pub fn text(found: &Examination) -> String {
     for finding in &found.findings {
         let sure = if finding.certain { "proved" } else { "likely" };
         let title = explain::title(&finding.rule);
-        let _ = writeln!(text, "  {} {title} ({sure})", finding.rule);
-        for line in &finding.evidence {
-            let _ = writeln!(text, "    {line}");
+        line(
+            &mut text,
+            format_args!("  {} {title} ({sure})", finding.rule),
+        );
+        for sentence in &finding.evidence {
+            line(&mut text, format_args!("    {sentence}"));
         }
-        let _ = writeln!(text, "    to confirm: {}", finding.confirm);
+        line(
+            &mut text,
+            format_args!("    to confirm: {}", finding.confirm),
+        );
     }
     text
 }
 
 fn probe(text: &mut String, probe: &Probe) {
-    let _ = writeln!(text, "\nprobe: {} calls", probe.calls);
+    text.push('\n');
+    line(text, format_args!("probe: {} calls", probe.calls));
     if let Some(why) = &probe.stopped {
-        let _ = writeln!(text, "  stopped: {why}");
+        line(text, format_args!("  stopped: {why}"));
     }
     for output in &probe.outputs {
         let repeats = match output.repeats {
@@ -55,16 +71,21 @@ fn probe(text: &mut String, probe: &Probe) {
             Some(false) => "differs for the same input",
             None => "was not asked twice",
         };
-        let _ = writeln!(
+        line(
             text,
-            "  output {}: {} distinct for {} inputs, {repeats}",
-            output.output, output.distinct, output.inputs
+            format_args!(
+                "  output {}: {} distinct for {} inputs, {repeats}",
+                output.output, output.distinct, output.inputs
+            ),
         );
         if output.follows_batch == Some(false) {
             text.push_str("    does not follow a batch of several rows\n");
         }
         if output.non_finite > 0 {
-            let _ = writeln!(text, "    NaN or infinity in {} replies", output.non_finite);
+            line(
+                text,
+                format_args!("    NaN or infinity in {} replies", output.non_finite),
+            );
         }
     }
 }

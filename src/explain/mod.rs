@@ -5,20 +5,22 @@ mod next;
 pub use next::next;
 
 use crate::report::{Category, Cause, Finding, Incident, Kind, Report, RowIs, Series, State};
-use std::fmt::Write;
+use crate::visible::line;
 
 /// The whole report: every incident in full, every healthy output in a line.
 #[must_use]
 pub fn report(report: &Report) -> String {
     let mut text = String::new();
     let observed = &report.observed;
-    let _ = writeln!(
-        text,
-        "{} calls, {} rows observed",
-        observed.calls, observed.rows
+    line(
+        &mut text,
+        format_args!("{} calls, {} rows observed", observed.calls, observed.rows),
     );
     for (reason, calls) in &observed.skipped {
-        let _ = writeln!(text, "  {calls} calls not observed: {reason}");
+        line(
+            &mut text,
+            format_args!("  {calls} calls not observed: {reason}"),
+        );
     }
     if !report.findings.is_empty() {
         text.push_str("\nabout the deployment, whether an output is flat or not:\n");
@@ -42,22 +44,36 @@ pub fn series(series: &Series) -> String {
         series.model, series.version, series.signature, series.output
     );
     let Some(kind) = series.kind else {
-        let _ = writeln!(
-            text,
-            "\n{name}: healthy ({} distinct inputs, {} distinct outputs in the last {} rows)",
-            w.distinct_inputs, w.distinct_outputs, w.rows
+        text.push('\n');
+        line(
+            &mut text,
+            format_args!(
+                "{name}: healthy ({} distinct inputs, {} distinct outputs in the last {} rows)",
+                w.distinct_inputs, w.distinct_outputs, w.rows
+            ),
         );
         return text;
     };
-    let _ = writeln!(text, "\n{name}: {} - {}", state(series.state), what(kind));
+    text.push('\n');
+    line(
+        &mut text,
+        format_args!("{name}: {} - {}", state(series), what(kind)),
+    );
     if let Some(since) = &series.since {
-        let _ = writeln!(text, "  since {since}, confidence {:.4}", series.confidence);
+        line(
+            &mut text,
+            format_args!("  since {since}, confidence {:.4}", series.confidence),
+        );
     }
-    for sentence in series.incident.iter().flat_map(reach) {
-        let _ = writeln!(text, "  {sentence}");
+    for sentence in series
+        .ended()
+        .into_iter()
+        .chain(series.incident.iter().flat_map(reach))
+    {
+        line(&mut text, format_args!("  {sentence}"));
     }
     for sentence in &series.evidence {
-        let _ = writeln!(text, "  {sentence}");
+        line(&mut text, format_args!("  {sentence}"));
     }
     if series.row_is == RowIs::WholeReply {
         text.push_str("  the output does not follow the batch: each reply counts as one row\n");
@@ -65,12 +81,17 @@ pub fn series(series: &Series) -> String {
     let off = series.baseline.tests.iter().filter(|test| !test.on);
     for test in off {
         let why = test.why.as_deref().unwrap_or("it cannot be trusted here");
-        let _ = writeln!(text, "  the test `{}` is off: {why}", test.test);
+        line(
+            &mut text,
+            format_args!("  the test `{}` is off: {why}", test.test),
+        );
     }
-    let _ = writeln!(
-        text,
-        "  in the window: {} rows, {} distinct inputs ({} as the model saw them), {} distinct outputs",
-        w.rows, w.distinct_inputs, w.distinct_effective_inputs, w.distinct_outputs
+    line(
+        &mut text,
+        format_args!(
+            "  in the window: {} rows, {} distinct inputs ({} as the model saw them), {} distinct outputs",
+            w.rows, w.distinct_inputs, w.distinct_effective_inputs, w.distinct_outputs
+        ),
     );
     if series.causes.is_empty() {
         text.push_str("  likely cause: unknown, nothing fits the evidence\n");
@@ -80,12 +101,15 @@ pub fn series(series: &Series) -> String {
     }
     let first = series.causes.first();
     let todo = first.map_or(next::UNKNOWN, |cause| next(&cause.rule));
-    let _ = writeln!(text, "  what to do next: {todo}");
+    line(&mut text, format_args!("  what to do next: {todo}"));
     if !series.ruled_out.is_empty() {
         text.push_str("  ruled out:\n");
     }
     for out in &series.ruled_out {
-        let _ = writeln!(text, "    {} {}: {}", out.rule, title(&out.rule), out.why);
+        line(
+            &mut text,
+            format_args!("    {} {}: {}", out.rule, title(&out.rule), out.why),
+        );
     }
     text
 }
@@ -124,39 +148,51 @@ fn reach(incident: &Incident) -> Vec<String> {
 
 fn cause(cause: &Cause) -> String {
     let sure = if cause.certain { "proved" } else { "likely" };
-    let mut text = format!(
-        "  {sure} cause: {} {} ({}, weight {:.2})\n",
-        cause.rule,
-        title(&cause.rule),
-        category(cause.category),
-        cause.weight
+    let mut text = String::new();
+    line(
+        &mut text,
+        format_args!(
+            "  {sure} cause: {} {} ({}, weight {:.2})",
+            cause.rule,
+            title(&cause.rule),
+            category(cause.category),
+            cause.weight
+        ),
     );
     for sentence in &cause.evidence {
-        let _ = writeln!(text, "    {sentence}");
+        line(&mut text, format_args!("    {sentence}"));
     }
-    let _ = writeln!(text, "    to confirm: {}", cause.confirm);
+    line(&mut text, format_args!("    to confirm: {}", cause.confirm));
     text
 }
 
 fn finding(finding: &Finding) -> String {
     let sure = if finding.certain { "proved" } else { "likely" };
-    let mut text = format!(
-        "\n{}: {} {} ({}, {sure})\n",
-        finding.model,
-        finding.rule,
-        title(&finding.rule),
-        category(finding.category)
+    let mut text = String::from("\n");
+    line(
+        &mut text,
+        format_args!(
+            "{}: {} {} ({}, {sure})",
+            finding.model,
+            finding.rule,
+            title(&finding.rule),
+            category(finding.category)
+        ),
     );
     for sentence in &finding.evidence {
-        let _ = writeln!(text, "  {sentence}");
+        line(&mut text, format_args!("  {sentence}"));
     }
-    let _ = writeln!(text, "  to confirm: {}", finding.confirm);
-    let _ = writeln!(text, "  what to do next: {}", next(&finding.rule));
+    line(&mut text, format_args!("  to confirm: {}", finding.confirm));
+    line(
+        &mut text,
+        format_args!("  what to do next: {}", next(&finding.rule)),
+    );
     text
 }
 
-fn state(state: State) -> &'static str {
-    match state {
+fn state(series: &Series) -> &'static str {
+    match series.state {
+        State::Firing if series.idle => "was flat",
         State::Inactive => "healthy",
         State::Pending => "under suspicion",
         State::Firing => "FLAT",

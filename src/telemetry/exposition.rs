@@ -74,7 +74,7 @@ pub fn series_metrics(report: &Report, traffic: &Traffic) -> String {
     let own: Vec<&Lines<'_>> = all.iter().filter(|lines| lines.traffic.own).collect();
     let troubled = all
         .iter()
-        .filter(|lines| !lines.traffic.own && lines.traffic.is_used)
+        .filter(|lines| !lines.traffic.own && !lines.series.idle)
         .filter(|lines| lines.series.state != State::Inactive);
     let judged: Vec<&Lines<'_>> = own.iter().copied().chain(troubled.take(TROUBLED)).collect();
     let hidden = all.len() - own.len();

@@ -54,6 +54,8 @@ fn incident(facts: &Facts) -> Series {
             ..Incident::default()
         }),
         baseline: Baseline::default(),
+        last_row: None,
+        idle: false,
         row_is: RowIs::Entry,
         window: Window {
             rows: facts.rows,

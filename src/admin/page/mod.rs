@@ -6,7 +6,8 @@ mod verdict;
 
 use crate::diagnose::accounts::Accounts;
 use crate::observe::Snapshot;
-use crate::report::{Report, State};
+use crate::report::{Report, Series, State};
+use crate::visible::visible;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
@@ -39,7 +40,7 @@ pub(super) fn render(snapshot: &Snapshot, accounts: &[Accounts]) -> String {
     );
     let incidents = report.series.iter().filter(|s| s.state != State::Inactive);
     let mut incidents: Vec<_> = incidents.collect();
-    incidents.sort_by_key(|series| tables::urgency(series.state));
+    incidents.sort_by_key(|series| tables::urgency(series));
     for series in incidents {
         verdict::series(&mut html, series);
     }
@@ -58,7 +59,15 @@ pub(super) fn render(snapshot: &Snapshot, accounts: &[Accounts]) -> String {
 
 /// How things stand in one sentence, and the worst state of all.
 fn headline(report: &Report) -> (String, State) {
-    let count = |state| report.series.iter().filter(|s| s.state == state).count();
+    let count = |state| {
+        let used = report.series.iter().filter(|s| !s.idle);
+        used.filter(|s| s.state == state).count()
+    };
+    let fires = report.series.iter().filter(|s| s.state == State::Firing);
+    let ended = match fires.filter(|s| s.idle).count() {
+        0 => String::new(),
+        n => format!(", {n} flat when calls ended"),
+    };
     let outputs = |n: usize| if n == 1 { "output" } else { "outputs" };
     let findings = match report.findings.len() {
         0 => String::new(),
@@ -81,7 +90,7 @@ fn headline(report: &Report) -> (String, State) {
         ),
         (f, _, _) => (format!("{f} {} flat", outputs(f)), State::Firing),
     };
-    (words + &findings, state)
+    (words + &ended + &findings, state)
 }
 
 fn observed(html: &mut String, report: &Report) {
@@ -109,6 +118,15 @@ fn observed(html: &mut String, report: &Report) {
 fn badge(state: State) -> String {
     let word = words(state);
     format!("<span class=\"badge {word}\">{word}</span>")
+}
+
+/// The state of a series, in no colour of alarm where its calls have ended.
+fn standing(series: &Series) -> String {
+    let word = words(series.state);
+    match series.idle {
+        true => format!("<span class=\"badge\">{word}, no calls</span>"),
+        false => badge(series.state),
+    }
 }
 
 /// The name that an enum has in JSON.
@@ -140,7 +158,7 @@ fn list<'a>(html: &mut String, sentences: impl Iterator<Item = &'a String>) {
 
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in visible(text).chars() {
         match c {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
@@ -193,6 +211,8 @@ mod tests {
                 evidence: vec![text()],
                 incident: None,
                 baseline: Baseline::default(),
+                last_row: Some(text()),
+                idle: false,
                 row_is: RowIs::Entry,
                 window: Window::default(),
                 causes: vec![cause],

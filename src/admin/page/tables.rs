@@ -1,9 +1,9 @@
 //! The tables of the page: outputs, versions, recent changes.
 
-use super::{badge, escape, moment, spark, words};
+use super::{badge, escape, moment, spark, standing, words};
 use crate::analyzer::Traffic;
 use crate::diagnose::accounts::Accounts;
-use crate::report::{Report, State, Transition};
+use crate::report::{Report, Series, State, Transition};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -14,13 +14,14 @@ const TRANSITIONS: usize = 20;
 const SERIES: usize = 256;
 
 /// The worse, the less.
-pub(super) fn urgency(state: State) -> u8 {
-    match state {
+pub(super) fn urgency(series: &Series) -> (bool, u8) {
+    let state = match series.state {
         State::Firing => 0,
         State::Pending => 1,
         State::Resolved => 2,
         State::Inactive => 3,
-    }
+    };
+    (series.idle, state)
 }
 
 /// One line for each output.
@@ -49,7 +50,7 @@ pub(super) fn outputs(html: &mut String, report: &Report, traffic: &Traffic) {
         ],
     );
     let mut order: Vec<usize> = (0..report.series.len()).collect();
-    order.sort_by_key(|at| urgency(report.series[*at].state));
+    order.sort_by_key(|at| urgency(&report.series[*at]));
     for at in order.into_iter().take(SERIES) {
         let series = &report.series[at];
         let w = &series.window;
@@ -57,7 +58,7 @@ pub(super) fn outputs(html: &mut String, report: &Report, traffic: &Traffic) {
         row(
             html,
             &[
-                ("State", badge(series.state)),
+                ("State", standing(series)),
                 ("Model", escape(&series.model)),
                 ("Version", series.version.to_string()),
                 ("Signature", escape(&series.signature)),
@@ -127,7 +128,8 @@ pub(super) fn accounts(html: &mut String, accounts: &[Accounts]) {
     begin(html, "accounts", "Five accounts of the version", &columns);
     for model in accounts {
         let says = model.all.iter().map(|account| {
-            let says = escape(&account.says).replace('\n', "<br>");
+            let lines: Vec<_> = account.says.lines().map(escape).collect();
+            let says = lines.join("<br>");
             match account.known {
                 true => says,
                 false => format!("<span class=\"facts\">{says}</span>"),

@@ -1,6 +1,6 @@
 //! A verdict in words, with evidence, causes, what was ruled out, and the command that confirms.
 
-use super::{badge, escape, list, moment, words};
+use super::{escape, list, moment, standing, words};
 use crate::explain::{title, what};
 use crate::report::{Cause, Finding, Series, State};
 use std::fmt::Write;
@@ -17,8 +17,12 @@ pub(super) fn series(html: &mut String, series: &Series) {
     let _ = write!(
         html,
         "<section class=\"verdict {}\" aria-labelledby=\"{id}\"><h2 id=\"{id}\">{} {} version {}: {kind}</h2><p class=\"facts\">output <code>{}</code>, signature <code>{}</code>, {}since {}, confidence {:.4}</p>",
-        words(series.state),
-        badge(series.state),
+        if series.idle {
+            String::new()
+        } else {
+            words(series.state)
+        },
+        standing(series),
         escape(&series.model),
         series.version,
         escape(&series.output),
@@ -34,6 +38,7 @@ pub(super) fn series(html: &mut String, series: &Series) {
             .map_or_else(|| "-".to_owned(), moment),
         series.confidence
     );
+    list(html, series.ended().iter());
     list(html, series.evidence.iter());
     reach(html, series);
     html.push_str("<h3>Likely cause</h3>");
