@@ -3,6 +3,7 @@
 use crate::action;
 use crate::admin;
 use crate::config::{Address, Capture, Config, ListenTls, UpstreamTls};
+use crate::diagnose::Reach;
 use crate::drain;
 use crate::error::Error;
 use crate::fingerprint::random_key;
@@ -75,7 +76,10 @@ pub async fn start(config: Config) -> Result<Running, Error> {
         key,
         bounds,
         keep,
-        config.upstream.to_string(),
+        Reach {
+            upstream: config.upstream.to_string(),
+            options: config.doctor_options.clone(),
+        },
         state_dir,
     )
     .map_err(|error| Error::Internal(format!("analyzer: {error}")))?;

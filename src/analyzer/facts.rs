@@ -4,7 +4,9 @@ use super::feed;
 use super::history::{CallFact, RowFact};
 use super::seen::{Seen, is_unread};
 use super::series::{Series, SeriesKey};
-use crate::diagnose::facts::{Asked, Encoding, Facts, Latency, Previous, Signature, Split, Truth};
+use crate::diagnose::facts::{
+    Asked, Encoding, Facts, Latency, Part, Previous, Signature, Split, Truth,
+};
 use crate::fingerprint::call::VersionAsked;
 use crate::fingerprint::print_map::{PrintMap, PrintSet};
 use std::collections::{BTreeMap, BTreeSet};
@@ -133,7 +135,12 @@ fn count_calls(facts: &mut Facts, calls: &[&CallFact], rows: &[&RowFact]) {
         clients.entry(&call.user_agent).or_default().extend(rows);
         if call.batch.is_some_and(|batch| batch > 1) {
             facts.batches += 1;
-            facts.batches_not_followed += u64::from(!call.followed);
+            facts.batches_not_followed += u64::from(!call.any_followed);
+        }
+        if rows.iter().any(|row| !row.finite) {
+            facts.non_finite_calls += 1;
+            let fed = call.inputs.iter().any(|input| input.non_finite);
+            facts.non_finite_fed += u64::from(fed);
         }
         if rows.len() > 1 && distinct(rows, |row| row.effective) > 1 {
             facts.replies_of_many += 1;
@@ -166,7 +173,16 @@ fn count_calls(facts: &mut Facts, calls: &[&CallFact], rows: &[&RowFact]) {
                 name.to_owned(),
                 values
                     .into_iter()
-                    .map(|(v, rows)| (v.to_owned(), split(rows.iter())))
+                    .map(|(value, rows)| {
+                        let now = split(rows.iter());
+                        (
+                            value.to_owned(),
+                            Part {
+                                now,
+                                rows_before: 0,
+                            },
+                        )
+                    })
                     .collect(),
             )
         })

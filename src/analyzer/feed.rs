@@ -5,7 +5,7 @@ use super::facts::{distinct, of_call, split};
 use super::history::{CallFact, RowFact};
 use super::seen::{Seen, Shape, is_narrow, is_unread};
 use super::series::Series;
-use crate::diagnose::facts::{EncodedAlike, Facts, LeftOut, Signature, Split};
+use crate::diagnose::facts::{EncodedAlike, Facts, LeftOut, Part, Signature};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The onset is an estimate: rows this near to it may belong to either side.
@@ -53,11 +53,17 @@ pub(super) fn compare(
                 without: split(rows_of(&lacks).iter()),
                 with: split(rows_of(&|call| !lacks(call)).iter()),
                 rows_before: before.rows(&|shape| !shape.inputs.contains(&name)),
+                sent_before: before.rows(&|shape| shape.inputs.contains(&name)),
             };
             facts.left_out.insert(name, left_out);
         }
     }
     features(facts, calls, &rows_of, &before);
+    for (name, values) in &mut facts.controls {
+        for (value, part) in values {
+            part.rows_before = before.control(name, value);
+        }
+    }
     let inputs = || calls.iter().map(|call| call.inputs.as_slice());
     facts.control_changed = series
         .seen
@@ -89,6 +95,14 @@ impl<'a> Before<'a> {
     fn rows(&self, keep: &dyn Fn(&Shape) -> bool) -> u64 {
         let kept = self.shapes().filter(|(shape, _)| keep(shape));
         kept.map(|(_, rows)| rows).sum()
+    }
+
+    /// Rows since a control input first had this value.
+    fn control(&self, name: &str, value: &str) -> u64 {
+        let older = self
+            .older
+            .map_or(0, |older| older.control_rows(name, value, None));
+        older + self.series.control_rows(name, value, Some(self.onset))
     }
 }
 
@@ -140,7 +154,7 @@ fn features<'a>(
         facts.example_keys_changed = Some(change(earlier, names));
     }
     if now.len() > 1 {
-        let splits: Vec<(String, Split)> = now
+        let parts: Vec<(String, Part)> = now
             .keys()
             .map(|(input, names)| {
                 let has = |call: &CallFact| {
@@ -149,10 +163,14 @@ fn features<'a>(
                         .into_iter()
                         .any(|i| i.features.as_ref() == Some(names))
                 };
-                (listed(names), split(rows_of(&has).iter()))
+                let part = Part {
+                    now: split(rows_of(&has).iter()),
+                    rows_before: before.rows(&|shape| shape.features.get(*input) == Some(*names)),
+                };
+                (listed(names), part)
             })
             .collect();
-        facts.example_keys = splits.into_iter().collect();
+        facts.example_keys = parts.into_iter().collect();
     }
 }
 

@@ -10,7 +10,7 @@ use crate::diagnose::facts::ModelTruth;
 use crate::diagnose::findings::{Answered, Recent, merge, of_model, of_series};
 use crate::fingerprint::print_map::PrintMap;
 use crate::report::{Finding, Kind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 /// A series whose last row is older than this, by the clock of its model's newest, is out of use.
@@ -30,7 +30,7 @@ impl Analyzer {
             found.extend(of_series(&self.recent(key, series)));
         }
         for (model, answered, truth) in self.models() {
-            found.extend(of_model(model, &self.upstream, truth, &answered));
+            found.extend(of_model(model, &self.reach, truth, &answered));
         }
         merge(found)
     }
@@ -91,13 +91,18 @@ impl Analyzer {
             version: key.version,
             signature: key.signature.clone(),
             output: key.output.clone(),
-            upstream: self.upstream.clone(),
+            reach: self.reach.clone(),
             calls: calls.len() as u64,
             mismatch: facts::mismatch(&key.output, &calls, signature),
             signature_def: signature.cloned(),
             ..Recent::default()
         };
+        let (mut batches, mut outputs) = (BTreeSet::new(), BTreeSet::new());
         for call in &calls {
+            if call.batch.is_some_and(|batch| batch > 1) {
+                batches.insert(call.batch);
+                outputs.insert(call.dims.first());
+            }
             recent.batches += u64::from(call.batch.is_some_and(|batch| batch > 1));
             recent.batches_not_followed +=
                 u64::from(call.batch.is_some_and(|batch| batch > 1) && !call.followed);
@@ -118,6 +123,8 @@ impl Analyzer {
                 }
             }
         }
+        recent.batch_sizes = batches.len() as u64;
+        recent.output_sizes = outputs.len() as u64;
         narrow(&mut recent, series, &calls);
         recent.echo_of = calls
             .first()

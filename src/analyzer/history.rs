@@ -82,8 +82,8 @@ impl CallFact {
             batch: output.batch,
             followed: output.followed,
             echo_of: output.echo_of.clone(),
-            all_echo: call.outputs.iter().all(|o| o.echo_of.is_some()),
-            any_followed: call.outputs.iter().any(|o| o.followed),
+            all_echo: call.all_echo,
+            any_followed: call.any_followed,
             dtype: output.dtype,
             dims: output.dims.clone(),
         }

@@ -1,10 +1,8 @@
 //! What survives a restart, a reset and a new version.
 
-use super::tests::{analyzer, exchange, healthy};
+use super::tests::{analyzer, answering, exchange, healthy, spec};
 use super::*;
 use crate::detect::Saved;
-use crate::proto::tensorflow::serving::PredictResponse;
-use prost::Message;
 
 fn flat(_: &[f32]) -> Vec<f32> {
     vec![0.2, 0.3, 0.5]
@@ -82,11 +80,7 @@ fn a_reset_forgets_the_chosen_series_alone() {
 fn a_version_that_is_flat_from_its_first_reply_fires_within_64_rows() {
     let mut analyzer = learned();
     for n in 1000..1100 {
-        let mut call = exchange(n, flat);
-        let mut response = PredictResponse::decode(call.response.clone()).unwrap();
-        let version = crate::proto::tensorflow::serving::model_spec::VersionChoice::Version(4);
-        response.model_spec.as_mut().unwrap().version_choice = Some(version);
-        call.response = response.encode_to_vec().into();
+        let call = answering(exchange(n, flat), |reply| reply.model_spec = spec(Some(4)));
         for step in analyzer.observe(&call).transitions {
             if step.to == State::Firing {
                 assert_eq!(

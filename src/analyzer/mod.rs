@@ -11,6 +11,7 @@ mod history;
 mod judged;
 #[cfg(test)]
 mod lives;
+mod meant;
 #[cfg(test)]
 mod narrow;
 #[cfg(test)]
@@ -28,6 +29,7 @@ mod wire;
 
 use crate::detect::rows::CallRows;
 use crate::detect::{Saved, Settings};
+use crate::diagnose::Reach;
 use crate::diagnose::facts::{ModelTruth, Previous};
 use crate::fingerprint::Key;
 use crate::fingerprint::call::{Call, Output, read};
@@ -119,7 +121,7 @@ pub struct Analyzer {
     lines: traffic::Lines,
     last: Vec<SeriesKey>,
     /// Where the last exchange was answered.
-    upstream: String,
+    reach: Reach,
     /// What earlier processes learned, until its series comes.
     saved: BTreeMap<SeriesKey, Saved>,
     probes: Probes,
@@ -143,7 +145,7 @@ impl Analyzer {
             other: Tally::default(),
             lines: traffic::Lines::default(),
             last: Vec::new(),
-            upstream: String::new(),
+            reach: Reach::default(),
             saved: BTreeMap::new(),
             probes: Probes::default(),
             truths: BTreeMap::new(),
@@ -173,8 +175,11 @@ impl Analyzer {
             self.observed.calls += 1;
             return self.skipped(reason);
         }
-        if self.upstream != exchange.upstream {
-            self.upstream.clone_from(&exchange.upstream);
+        if self.reach.upstream != exchange.upstream {
+            self.reach = Reach {
+                upstream: exchange.upstream.clone(),
+                options: exchange.doctor_options.clone(),
+            };
         }
         let outputs = std::mem::take(&mut call.outputs);
         let rows = outputs.iter().map(|o| o.rows.exact.len() as u64).max();
@@ -282,9 +287,11 @@ impl Analyzer {
             outcome.appeared.push((key.model.clone(), key.version));
         }
         self.claim_line(&key, rows.at_nanos);
+        let is_meant = self.is_meant(&key);
         let Some(series) = self.series.get_mut(&key) else {
             return;
         };
+        series.pairs.is_meant = is_meant;
         let counted = *series.pairs.tally();
         let was_ready = series.is_ready();
         let fact = CallFact::new(

@@ -12,6 +12,8 @@ use crate::window::Row;
 pub const RING: usize = 32;
 /// Compared pairs from which the ratio under health is learned.
 const LEARN: u64 = 4096;
+/// Compared pairs from which an output is seen to vary: those of about a dozen rows.
+const VARIES: u64 = 64;
 /// Odds of a collision may grow this much without anything being wrong.
 const ODDS: f64 = 1.5;
 /// Collisions are never believed to be rarer than this.
@@ -72,6 +74,8 @@ pub(super) struct Pairs {
     prior: Option<f64>,
     /// Ratio of this version while it was healthy.
     learned: Option<f64>,
+    /// Whether equal outputs are no evidence at all.
+    pub(super) is_meant: bool,
 }
 
 impl Pairs {
@@ -81,6 +85,17 @@ impl Pairs {
             prior,
             ..Pairs::default()
         }
+    }
+
+    /// Whether all distinct inputs so far got one output.
+    pub(super) fn is_one(&self) -> bool {
+        self.tally.compared_pairs > 0 && self.tally.colliding_pairs == self.tally.compared_pairs
+    }
+
+    /// Whether distinct inputs mostly get distinct outputs, over a few rows at least.
+    pub(super) fn varies(&self) -> bool {
+        self.tally.compared_pairs >= VARIES
+            && self.tally.colliding_pairs * 2 < self.tally.compared_pairs
     }
 
     /// What was counted.
@@ -128,6 +143,9 @@ impl Pairs {
     /// Probability that a compared pair collides under health; 1 where nothing is known, so that
     /// a collision says nothing there.
     fn expected(&self, continuous: bool) -> f64 {
+        if self.is_meant {
+            return 1.0;
+        }
         let ratio = match (self.prior, self.learned) {
             (Some(prior), _) => prior,
             (None, Some(learned)) if continuous => learned.min(MOST_CONTINUOUS),

@@ -47,6 +47,8 @@ struct Typical {
     low: f64,
     high: f64,
     size: f64,
+    /// Blocks that lay elsewhere though all was well.
+    moves: u32,
 }
 
 /// What a series was fed with.
@@ -139,7 +141,9 @@ impl Seen {
             self.filled = 0;
             let block = std::mem::replace(&mut self.last, std::mem::take(&mut self.filling));
             for (name, typical) in block {
-                self.known.entry(name).or_default().merge(&typical);
+                let known = self.known.entry(name).or_default();
+                known.moves += u32::from(known.against(&typical));
+                known.merge(&typical);
             }
         }
     }
@@ -158,6 +162,16 @@ impl Seen {
     pub(super) fn before_narrow(&self) -> u64 {
         let narrow = self.used.iter().filter(|used| used.shape.narrow);
         narrow.map(|used| used.first_row).min().unwrap_or(0)
+    }
+
+    /// Rows up to `row` since a control input first had this value; `None` stands for the end.
+    pub(super) fn control_rows(&self, name: &str, value: &str, row: Option<u64>) -> u64 {
+        let mut known = self.controls.iter();
+        let Some((.., first)) = known.find(|(n, v, _)| n == name && v == value) else {
+            return 0;
+        };
+        let rows = row.unwrap_or_else(|| self.used.iter().map(|used| used.rows).sum());
+        rows.saturating_sub(*first)
     }
 
     /// A control input that has another value in most of `calls`, which came about row `row`, in
@@ -193,7 +207,7 @@ impl Seen {
             }
         }
         let words = now.iter().filter_map(|(name, now)| {
-            let known = self.known.get(*name)?;
+            let known = self.known.get(*name).filter(|known| !known.wanders())?;
             known.against(now).then(|| {
                 format!(
                     "`{name}` lay between {} and {} (typical size {}), now between {} and {} (typical size {})",
@@ -208,7 +222,8 @@ impl Seen {
 
     /// Whether enough is known to tell that nothing shifted.
     pub(super) fn knows(&self) -> bool {
-        self.known.values().any(|typical| typical.calls >= ENOUGH)
+        let stays = |typical: &Typical| typical.calls >= ENOUGH && !typical.wanders();
+        self.known.values().any(stays)
     }
 }
 
@@ -219,6 +234,7 @@ impl Typical {
             low: f64::from(range.low),
             high: f64::from(range.high),
             size: f64::from(range.size),
+            moves: 0,
         });
     }
 
@@ -231,6 +247,11 @@ impl Typical {
         self.low += (other.low - self.low) * share;
         self.high += (other.high - self.high) * share;
         self.size += (other.size - self.size) * share;
+    }
+
+    /// A sequence number or a clock lies elsewhere all the time: that it moved tells nothing.
+    fn wanders(&self) -> bool {
+        self.moves >= 2
     }
 
     /// Whether `now` is on another scale.
@@ -269,6 +290,7 @@ mod tests {
                 high,
                 size: (high + low.abs()) / 2.0,
             }),
+            non_finite: false,
             features: None,
             is_text: false,
         }
@@ -305,6 +327,25 @@ mod tests {
             None,
             "too little is known"
         );
+    }
+
+    #[test]
+    fn a_number_that_counts_on_is_no_shift() {
+        let mut seen = Seen::default();
+        for call in 0..300 {
+            let number = InputFact {
+                name: "number".to_owned(),
+                ..input(call as f32, call as f32)
+            };
+            seen.observe(&[input(0.1, 0.9), number], call, 1, true);
+        }
+        let later = InputFact {
+            name: "number".to_owned(),
+            ..input(400.0, 400.0)
+        };
+        assert!(seen.knows());
+        assert_eq!(shifted(&seen, later), None);
+        assert!(shifted(&seen, input(0.0, 255.0)).is_some());
     }
 
     #[test]

@@ -131,6 +131,11 @@ impl Series {
         self.detector.baseline() != Learned::Learning
     }
 
+    /// Whether its baseline is that of an earlier process.
+    pub(super) fn is_restored(&self) -> bool {
+        self.detector.baseline() == Learned::Restored
+    }
+
     /// Takes one call and returns the alert's steps.
     pub(super) fn observe(
         &mut self,
@@ -176,7 +181,11 @@ impl Series {
         self.last_call = call.call;
         self.last_nanos = call.at_nanos;
         self.recent.look(call.at_nanos, &self.window);
-        self.verdict = self.detector.verdict();
+        self.verdict = if self.pairs.is_meant {
+            Verdict::quiet()
+        } else {
+            self.detector.verdict()
+        };
         if self.verdict.level == Level::Quiet && self.alert.state() != State::Firing {
             // What the wire proves without any test of the outputs.
             self.verdict = wire::verdict(&self.history, self.rows).unwrap_or(self.verdict.clone());

@@ -76,6 +76,16 @@ pub(super) fn asking(one: Exchange, change: impl FnOnce(&mut PredictRequest)) ->
     }
 }
 
+/// The exchange with another reply.
+pub(super) fn answering(one: Exchange, change: impl FnOnce(&mut PredictResponse)) -> Exchange {
+    let mut reply = PredictResponse::decode(one.response.clone()).unwrap();
+    change(&mut reply);
+    Exchange {
+        response: reply.encode_to_vec().into(),
+        ..one
+    }
+}
+
 /// Asks for another model.
 pub(super) fn of_model(one: Exchange, model: &str) -> Exchange {
     asking(one, |request| {
@@ -262,14 +272,10 @@ fn the_least_recently_used_series_leaves() {
 fn a_call_with_two_outputs_is_one_call_in_the_accounts() {
     let mut analyzer = analyzer();
     for n in 0..30 {
-        let one = exchange(n, healthy);
-        let mut reply = PredictResponse::decode(one.response.clone()).unwrap();
-        let scores = reply.outputs["scores"].clone();
-        reply.outputs.insert("logits".to_owned(), scores);
-        analyzer.observe(&Exchange {
-            response: reply.encode_to_vec().into(),
-            ..one
-        });
+        analyzer.observe(&answering(exchange(n, healthy), |reply| {
+            let scores = reply.outputs["scores"].clone();
+            reply.outputs.insert("logits".to_owned(), scores);
+        }));
     }
     assert_eq!(analyzer.series_count(), 2);
     let accounts = analyzer.accounts();
@@ -279,6 +285,38 @@ fn a_call_with_two_outputs_is_one_call_in_the_accounts() {
         says,
         ["the newest version, 30 calls", "version 3, 30 calls"]
     );
+}
+
+#[test]
+fn an_input_handed_through_beside_a_real_output_is_no_finding() {
+    let mut analyzer = analyzer();
+    for n in 0..400 {
+        let keys = (0..ROWS).map(|row| (n as usize * ROWS + row) as f32);
+        let keys = floats(keys.collect(), &[ROWS, 1]);
+        let keyed = asking(exchange(n, healthy), |request| {
+            request.inputs.insert("key".to_owned(), keys.clone());
+        });
+        let through = answering(keyed, |reply| {
+            reply.outputs.insert("key".to_owned(), keys);
+        });
+        let outcome = analyzer.observe(&through);
+        assert_eq!(outcome.transitions, []);
+    }
+    let report = analyzer.report(1_700_000_004_000_000_000);
+    assert_eq!((report.series.len(), report.findings), (2, vec![]));
+}
+
+#[test]
+fn a_constant_beside_an_output_that_follows_the_batch_is_no_d5() {
+    let mut analyzer = analyzer();
+    for n in 0..40 {
+        let anchors = answering(exchange(n, healthy), |reply| {
+            let anchors = floats(vec![0.5; 7 * 2], &[7, 2]);
+            reply.outputs.insert("anchors".to_owned(), anchors);
+        });
+        analyzer.observe(&anchors);
+    }
+    assert_eq!(analyzer.findings(1_700_000_000_400_000_000), []);
 }
 
 #[test]

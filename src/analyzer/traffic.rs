@@ -207,12 +207,10 @@ impl Series {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{analyzer, exchange, healthy, of_model};
+    use super::super::tests::{analyzer, answering, exchange, healthy, of_model};
     use super::*;
     use crate::proto::flatline::v1::Exchange;
-    use crate::proto::tensorflow::serving::PredictResponse;
     use crate::proto::tensorflow::serving::model_spec::VersionChoice;
-    use prost::Message;
     use std::collections::BTreeSet;
 
     const SECOND: i64 = 1_000_000_000;
@@ -311,13 +309,9 @@ mod tests {
             }
         }
         let mut newer = |second: i64| {
-            let one = at(second, "m7");
-            let mut reply = PredictResponse::decode(one.response.clone()).unwrap();
-            reply.model_spec.as_mut().unwrap().version_choice = Some(VersionChoice::Version(4));
-            analyzer.observe(&Exchange {
-                response: reply.encode_to_vec().into(),
-                ..one
-            });
+            analyzer.observe(&answering(at(second, "m7"), |reply| {
+                reply.model_spec.as_mut().unwrap().version_choice = Some(VersionChoice::Version(4));
+            }));
             let traffic = analyzer.traffic(second * SECOND);
             let mut lines = analyzer.keys().zip(&traffic.series);
             let newer = lines.find(|(key, _)| key.version == 4);

@@ -35,7 +35,7 @@ impl Analyzer {
         };
         let mut facts = facts::of(key, series, beside);
         facts.signature_changed = self.signature_changed(key);
-        facts.upstream.clone_from(&self.upstream);
+        facts.reach.clone_from(&self.reach);
         facts
     }
 

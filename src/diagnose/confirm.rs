@@ -3,25 +3,51 @@
 use crate::visible::is_hidden;
 use std::fmt::Write;
 
-/// The command that asks the running server, and with `--probe` tries it.
-pub(super) fn doctor(upstream: &str, model: &str, probe: bool) -> String {
-    let upstream = if upstream.is_empty() {
-        "127.0.0.1:8500"
-    } else {
-        upstream
-    };
-    let probe = if probe { " --probe" } else { "" };
-    format!(
-        "flatline doctor --upstream {} --model {}{probe}",
-        bare(upstream),
-        quoted(model)
-    )
+/// How `flatline doctor` reaches the server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Where TensorFlow Serving listens; its default port on this host if empty.
+    pub upstream: String,
+    /// Other options that it takes, as of TLS and the model volume, a word each.
+    pub options: Vec<String>,
 }
+
+impl Reach {
+    /// The command that asks the running server.
+    pub(super) fn doctor(&self, model: &str) -> String {
+        let upstream = match self.upstream.as_str() {
+            "" => "127.0.0.1:8500",
+            upstream => upstream,
+        };
+        let options = self.options.iter().map(|word| format!(" {}", bare(word)));
+        format!(
+            "flatline doctor --upstream {}{} --model {}",
+            bare(upstream),
+            options.collect::<String>(),
+            quoted(model)
+        )
+    }
+
+    /// The command that tries what one series stands for.
+    pub(super) fn probe(&self, model: &str, version: i64, signature: &str) -> String {
+        let mut command = self.doctor(model);
+        if version > 0 {
+            let _ = write!(command, " --version {version}");
+        }
+        if signature != DEFAULT_SIGNATURE {
+            let _ = write!(command, " --signature {}", quoted(signature));
+        }
+        command + " --probe"
+    }
+}
+
+/// The signature that is used where a request names none.
+const DEFAULT_SIGNATURE: &str = "serving_default";
 
 /// A version's folder.
 pub(super) fn path(base: &str, version: i64) -> String {
     if base.is_empty() {
-        return format!("<model dir>/{version}");
+        return format!("MODEL_DIR/{version}");
     }
     quoted(&format!("{base}/{version}"))
 }
@@ -57,6 +83,31 @@ fn bare(text: &str) -> String {
 mod tests {
     use super::*;
     use std::process::Command;
+
+    #[test]
+    fn the_command_reaches_the_server_as_the_proxy_does() {
+        let words = [
+            "--upstream-ca",
+            "/etc/my tls/ca.pem",
+            "--model-dir",
+            "/models/m",
+        ];
+        let reach = Reach {
+            upstream: "unix:/run/tfs.sock".to_owned(),
+            options: words.map(str::to_owned).to_vec(),
+        };
+        let asks = "flatline doctor --upstream unix:/run/tfs.sock --upstream-ca '/etc/my tls/ca.pem' --model-dir /models/m --model 'm'";
+        assert_eq!(reach.doctor("m"), asks);
+        assert_eq!(
+            reach.probe("m", 3, "regress"),
+            format!("{asks} --version 3 --signature 'regress' --probe")
+        );
+        let plain = Reach::default().probe("m", 0, DEFAULT_SIGNATURE);
+        assert_eq!(
+            plain,
+            "flatline doctor --upstream 127.0.0.1:8500 --model 'm' --probe"
+        );
+    }
 
     #[test]
     fn a_shell_reads_any_name_as_one_word() {

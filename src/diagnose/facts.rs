@@ -1,5 +1,6 @@
 //! What the rules look at: counts over the rows since the onset, and the truths about the version.
 
+use super::Reach;
 pub use super::truth::{
     Asked, ConfigEntry, Disk, ModelTruth, Signature, TensorSpec, Truth, VersionStatus,
 };
@@ -17,8 +18,8 @@ pub struct Facts {
     pub signature: String,
     /// Output tensor.
     pub output: String,
-    /// Where TensorFlow Serving listens, for the commands to paste.
-    pub upstream: String,
+    /// How the server is reached, for the commands to paste.
+    pub reach: Reach,
     /// What the detectors say.
     pub kind: Option<Kind>,
     /// Whether the trouble was there from the first reply of this version.
@@ -37,6 +38,10 @@ pub struct Facts {
     pub top_output_share: f64,
     /// Share of rows with NaN or infinity, 0 to 1.
     pub non_finite_share: f64,
+    /// Calls with such rows, and those among them whose inputs hold NaN or infinity themselves.
+    pub non_finite_calls: u64,
+    /// See `non_finite_calls`.
+    pub non_finite_fed: u64,
     /// Share of rows whose elements are all zero, 0 to 1.
     pub zero_share: f64,
     /// By client library (`user-agent`): rows and distinct outputs.
@@ -61,7 +66,7 @@ pub struct Facts {
     pub echo_of: Option<String>,
     /// Whether that input took several values, so that equality is no chance.
     pub echo_varies: bool,
-    /// Calls of more than one row, and those among them whose output did not have as many rows.
+    /// Calls of more than one row, and those among them of which no output had as many rows.
     pub batches: u64,
     /// See `batches`.
     pub batches_not_followed: u64,
@@ -89,14 +94,14 @@ pub struct Facts {
     pub single_spread: Option<f64>,
     /// See `single_spread`.
     pub batched_spread: Option<f64>,
-    /// Scalar bool or float inputs: value -> rows and distinct outputs with it.
-    pub controls: BTreeMap<String, BTreeMap<String, Split>>,
+    /// Scalar bool or float inputs: value -> the rows with it.
+    pub controls: BTreeMap<String, BTreeMap<String, Part>>,
     /// A scalar bool or float input that has another value since the onset, in words.
     pub control_changed: Option<String>,
     /// tf.Example features that appeared or went at the onset, in words.
     pub example_keys_changed: Option<String>,
     /// The rows by the features that their tf.Examples have, where there is more than one set.
-    pub example_keys: BTreeMap<String, Split>,
+    pub example_keys: BTreeMap<String, Part>,
     /// Every input is a string tensor that holds text: no picture, no tf.Example.
     pub strings_only: bool,
     /// How the inputs changed at the onset (range, mean), in words.
@@ -109,6 +114,14 @@ pub struct Facts {
     pub previous: Option<Previous>,
     /// What the server and the disk say.
     pub truth: Truth,
+}
+
+impl Facts {
+    /// The outputs hold NaN or infinity where the inputs do.
+    #[must_use]
+    pub fn is_fed_non_finite(&self) -> bool {
+        self.non_finite_calls > 0 && self.non_finite_fed * 10 >= self.non_finite_calls * 9
+    }
 }
 
 /// Rows of one part of the traffic.
@@ -168,6 +181,17 @@ pub struct LeftOut {
     /// Rows of calls that have it.
     pub with: Split,
     /// Rows that lacked it before the trouble began, the older version's among them.
+    pub rows_before: u64,
+    /// Rows that had it before the trouble began, the older version's among them.
+    pub sent_before: u64,
+}
+
+/// One part of the traffic, since the trouble began and before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Part {
+    /// Since it began.
+    pub now: Split,
+    /// Rows before it began since the part first came, the older version's among them.
     pub rows_before: u64,
 }
 

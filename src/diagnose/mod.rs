@@ -11,6 +11,8 @@ pub mod findings;
 mod rules;
 pub mod truth;
 
+pub use confirm::Reach;
+
 use crate::report::{Category, Cause, RuledOut};
 use facts::Facts;
 

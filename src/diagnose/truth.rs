@@ -94,6 +94,8 @@ pub struct Disk {
     pub incomplete: BTreeMap<i64, String>,
     /// Bytes of a version's variables, 0 where it has none.
     pub variables: BTreeMap<i64, u64>,
+    /// Bytes of a version's assets, 0 where it has none.
+    pub assets: BTreeMap<i64, u64>,
 }
 
 /// The model's entry in models.config.

@@ -12,6 +12,7 @@ pub use recorded::recorded;
 pub use text::text;
 
 use crate::config::{Address, UpstreamTls};
+use crate::diagnose::Reach;
 use crate::diagnose::facts::{Asked, ModelTruth, Signature};
 use crate::diagnose::findings::{Answered, Replies, merge, of_model};
 use crate::error::Error;
@@ -106,12 +107,11 @@ pub async fn examine(questions: &Questions) -> Result<Examination, Error> {
     if let Some(version) = version {
         answered.versions.insert(version, replies());
     }
-    found.extend(of_model(
-        &questions.model,
-        &questions.upstream.to_string(),
-        &truth,
-        &answered,
-    ));
+    let reach = Reach {
+        upstream: questions.upstream.to_string(),
+        options: Vec::new(),
+    };
+    found.extend(of_model(&questions.model, &reach, &truth, &answered));
     Ok(Examination {
         schema: 1,
         upstream: questions.upstream.to_string(),
@@ -131,7 +131,7 @@ fn read(questions: &Questions, truth: &mut ModelTruth) -> Result<(), Error> {
         let config = config.map_err(|why| Error::Config(format!("models-config: {why}")))?;
         truth.config = config.model(&questions.model).map(entry);
     }
-    let disk = volume.disk(&questions.model, truth.config.as_ref(), |_| None);
+    let disk = volume.disk(&questions.model, truth.config.as_ref(), true, |_| None);
     truth.disk = disk.transpose().map_err(|why| {
         Error::Config(format!(
             "model-dir: {why} (example: --model-dir /models/digits)"

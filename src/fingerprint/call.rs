@@ -39,6 +39,10 @@ pub struct Call {
     pub inputs: Arc<Vec<InputFact>>,
     /// The outputs, ordered by name.
     pub outputs: Vec<Output>,
+    /// Whether each output equals an input.
+    pub all_echo: bool,
+    /// Whether some output has a row for each row of the request.
+    pub any_followed: bool,
 }
 
 /// One output tensor.
@@ -125,6 +129,8 @@ pub fn read(request: &[u8], response: &[u8], ignore: &[String], key: &Key) -> Re
                 .map(|(name, tensor)| fact(name, tensor))
                 .collect(),
         ),
+        all_echo: found.iter().all(|output| output.echo_of.is_some()),
+        any_followed: found.iter().any(|output| output.followed),
         outputs: found,
     })
 }

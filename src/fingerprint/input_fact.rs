@@ -30,6 +30,8 @@ pub struct InputFact {
     pub control: Option<String>,
     /// Of the values given, where they are numbers; NaN and infinity are left out.
     pub range: Option<Range>,
+    /// Whether NaN or infinity is among the numbers that were looked at.
+    pub non_finite: bool,
     /// Feature names of the first string, where it is a tf.Example; ordered.
     pub features: Option<Vec<String>>,
     /// Strings that hold text, as far as the first one tells: no picture, no tf.Example.
@@ -61,6 +63,7 @@ pub(super) fn fact(name: &str, tensor: &Effective<'_>) -> InputFact {
     };
     let features = first.and_then(features);
     let text = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok_and(|text| !text.contains('\0'));
+    let (range, non_finite) = range(tensor);
     InputFact {
         name: name.to_owned(),
         dtype: tensor.dtype.name(),
@@ -69,15 +72,17 @@ pub(super) fn fact(name: &str, tensor: &Effective<'_>) -> InputFact {
         declared: tensor.count,
         foreign: tensor.foreign.map(|field| field.name()),
         control,
-        range: range(tensor),
+        range,
+        non_finite,
         is_text: features.is_none() && first.is_some_and(text),
         features,
     }
 }
 
-fn range(tensor: &Effective<'_>) -> Option<Range> {
+/// The range of the finite numbers, and whether there are others.
+fn range(tensor: &Effective<'_>) -> (Option<Range>, bool) {
     let Elements::Fixed(bytes) = &tensor.elements else {
-        return None;
+        return (None, false);
     };
     let size = tensor.dtype.size.max(1);
     let given = bytes.len() / size;
@@ -88,6 +93,7 @@ fn range(tensor: &Effective<'_>) -> Option<Range> {
         last: &[],
     };
     let (mut low, mut high, mut sum, mut count) = (f32::INFINITY, f32::NEG_INFINITY, 0.0, 0_u32);
+    let mut non_finite = false;
     for_each_number(&row, tensor.dtype, step as u64, |value| {
         let value = value as f32;
         if value.is_finite() {
@@ -95,13 +101,16 @@ fn range(tensor: &Effective<'_>) -> Option<Range> {
             high = high.max(value);
             sum += value.abs();
             count += 1;
+        } else {
+            non_finite = true;
         }
     });
-    (count > 0).then(|| Range {
+    let range = (count > 0).then(|| Range {
         low,
         high,
         size: sum / count as f32,
-    })
+    });
+    (range, non_finite)
 }
 
 /// The feature names of a serialised `tf.Example`, ordered; `None` if it is none.

@@ -14,6 +14,7 @@ use self::thin::Thinning;
 pub use self::waiting::Bounds;
 use self::waiting::Waiting;
 use crate::analyzer::{Analyzer, Chosen, Options, SeriesKey, Traffic};
+use crate::diagnose::Reach;
 use crate::diagnose::{accounts::Accounts, facts::ModelTruth};
 use crate::fingerprint::{Key, ticket};
 use crate::proto::flatline::v1::Exchange;
@@ -74,7 +75,7 @@ impl Observer {
         key: [u8; 32],
         bounds: Bounds,
         keep: Option<Box<dyn Keep>>,
-        upstream: String,
+        server: Reach,
         state: Option<StateDir>,
     ) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::sync_channel(bounds.queue);
@@ -98,7 +99,7 @@ impl Observer {
             state,
             metrics: Arc::clone(&metrics),
             keep,
-            upstream,
+            server,
             scraped: None,
         };
         let running = thread::Builder::new()
@@ -207,7 +208,7 @@ struct Worker {
     /// Inputs that do not count, and the key: what the thinning goes by.
     ignore: Vec<String>,
     key: Key,
-    upstream: String,
+    server: Reach,
     state: Option<StateDir>,
     /// Versions that answered for the first time are told here.
     appeared: Option<tokio::sync::mpsc::Sender<Appeared>>,
@@ -289,7 +290,8 @@ impl Worker {
     fn observe(&mut self, record: Record) {
         let exchange = match exchange(record, self.bounds.message) {
             Ok(exchange) => Exchange {
-                upstream: self.upstream.clone(),
+                upstream: self.server.upstream.clone(),
+                doctor_options: self.server.options.clone(),
                 ..exchange
             },
             Err(reason) => return self.skip(reason),

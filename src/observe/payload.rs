@@ -25,6 +25,7 @@ pub(super) fn exchange(record: Record, limit: usize) -> Result<Exchange, Skip> {
         user_agent: record.user_agent,
         connection: record.connection,
         upstream: String::new(),
+        doctor_options: Vec::new(),
         learned: None,
     })
 }

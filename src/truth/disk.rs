@@ -63,6 +63,7 @@ pub fn read(base: &Path, serving_since: impl Fn(i64) -> Option<SystemTime>) -> i
         }
         disk.variables
             .insert(version, bytes_in(&path.join("variables")));
+        disk.assets.insert(version, bytes_in(&path.join("assets")));
         let newest = newest_file(&path);
         if let (Some(newest), Some(since)) = (newest, serving_since(version))
             && newest > since

@@ -225,8 +225,9 @@ impl<L: Learn> Poll<L> {
     async fn disk(&mut self, model: &str, config: Option<ConfigEntry>) -> Option<Disk> {
         let since = self.models.get(model)?.since.clone();
         let (volume, name) = (self.volume.clone(), model.to_owned());
+        let alone = self.models.len() == 1;
         let read = self.blocking(move || {
-            volume.disk(&name, config.as_ref(), |version| {
+            volume.disk(&name, config.as_ref(), alone, |version| {
                 since.get(&version).copied()
             })
         });

@@ -55,9 +55,10 @@ impl Volume {
             .collect()
     }
 
-    /// Where the versions of a model lie; `None` if nothing on the volume is known to be it.
+    /// Where the versions of a model lie; `None` if nothing on the volume is known to be it. A base
+    /// path that carries no name is the model's only if it is `alone` on the server.
     #[must_use]
-    pub fn base(&self, model: &str, entry: Option<&ConfigEntry>) -> Option<PathBuf> {
+    pub fn base(&self, model: &str, entry: Option<&ConfigEntry>, alone: bool) -> Option<PathBuf> {
         let dir = self.model_dir.as_ref()?;
         // A name comes from the wire: it must not lead out of the volume.
         let child = |name: &str| {
@@ -67,9 +68,14 @@ impl Volume {
         let listed = entry.map(|entry| Path::new(&entry.base_path));
         let same = listed.filter(|base| base.starts_with(dir) && base.is_dir());
         let last = listed.and_then(|base| base.file_name()?.to_str());
-        // A base path as mounted: named as in models.config, or the only thing it can be.
+        // A base path as mounted: named as in models.config or as the model, or the only thing it
+        // can be.
         let whole = || {
-            let ours = listed.is_none_or(|_| dir.file_name().and_then(|n| n.to_str()) == last);
+            let name = dir.file_name().and_then(|name| name.to_str());
+            let ours = match listed {
+                Some(_) => name == last,
+                None => alone || name == Some(model),
+            };
             (has_versions(dir) && ours).then(|| dir.clone())
         };
         same.map(Path::to_path_buf)
@@ -86,10 +92,11 @@ impl Volume {
         &self,
         model: &str,
         entry: Option<&ConfigEntry>,
+        alone: bool,
         since: impl Fn(i64) -> Option<SystemTime>,
     ) -> Option<Result<Disk, String>> {
         let dir = self.model_dir.as_ref()?;
-        let Some(base) = self.base(model, entry) else {
+        let Some(base) = self.base(model, entry, alone) else {
             // Told apart from a volume that is there and holds other models.
             let error = fs::read_dir(dir).err()?;
             return Some(Err(unreadable(dir, &error)));
@@ -156,17 +163,23 @@ mod tests {
     #[test]
     fn finds_a_model_wherever_it_is_mounted() {
         let (dir, many) = volume(&["a/1", "b/1", "empty"]);
-        assert_eq!(many.base("a", None), Some(dir.path().join("a")));
-        let by_path = many.base("other", Some(&listed("/models/b")));
+        assert_eq!(many.base("a", None, false), Some(dir.path().join("a")));
+        let by_path = many.base("other", Some(&listed("/models/b")), false);
         assert_eq!(by_path, Some(dir.path().join("b")));
-        assert_eq!(many.base("nobody", None), None);
+        assert_eq!(many.base("nobody", None, true), None);
         let mut models = many.models();
         models.sort();
         assert_eq!(models, ["a", "b"]);
         let (dir, one) = volume(&["1", "2"]);
-        assert_eq!(one.base("digits", None), Some(dir.path().to_path_buf()));
-        assert_eq!(one.base("1", None), Some(dir.path().to_path_buf()));
-        assert_eq!(one.base("digits", Some(&listed("/models/other"))), None);
+        let whole = Some(dir.path().to_path_buf());
+        assert_eq!(one.base("digits", None, true), whole);
+        assert_eq!(one.base("1", None, true), whole);
+        let other = listed("/models/other");
+        assert_eq!(one.base("digits", Some(&other), true), None);
+        // Of two models it may be either's, unless it has the name of one.
+        assert_eq!(one.base("digits", None, false), None);
+        let name = dir.path().file_name().unwrap().to_str().unwrap();
+        assert_eq!(one.base(name, None, false), whole);
         assert!(one.models().is_empty());
     }
 
@@ -174,7 +187,7 @@ mod tests {
     fn a_name_does_not_lead_out_of_the_volume() {
         let (_dir, volume) = volume(&["m/1"]);
         for name in ["../..", "..", "/etc", "a/../../b"] {
-            assert_eq!(volume.base(name, None), None, "{name}");
+            assert_eq!(volume.base(name, None, true), None, "{name}");
         }
     }
 
@@ -184,7 +197,7 @@ mod tests {
             model_dir: Some("/nowhere/at/all".into()),
             models_config: Some("/nowhere/models.config".into()),
         };
-        let disk = volume.disk("m", None, |_| None).unwrap().unwrap_err();
+        let disk = volume.disk("m", None, true, |_| None).unwrap().unwrap_err();
         assert!(disk.starts_with("/nowhere/at/all: "), "{disk}");
         let config = volume.config().unwrap().unwrap_err();
         assert!(config.starts_with("/nowhere/models.config:"), "{config}");

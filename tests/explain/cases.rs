@@ -1,10 +1,18 @@
 //! One set of facts a cause, such that the rules name it first.
 
+use flatline::diagnose::Reach;
 use flatline::diagnose::facts::{
-    ConfigEntry, Disk, EncodedAlike, Encoding, Facts, Latency, LeftOut, Previous, Split,
+    ConfigEntry, Disk, EncodedAlike, Encoding, Facts, Latency, LeftOut, Part, Previous, Split,
     VersionStatus,
 };
 use flatline::report::Kind;
+
+pub(super) fn reach() -> Reach {
+    Reach {
+        upstream: "127.0.0.1:8510".to_owned(),
+        options: vec![],
+    }
+}
 
 const FLAT: Split = Split {
     rows: 100,
@@ -22,8 +30,9 @@ pub(crate) fn collapsed() -> Facts {
     Facts {
         model: "digits".to_owned(),
         version: 3,
+        signature: "serving_default".to_owned(),
         output: "probabilities".to_owned(),
-        upstream: "127.0.0.1:8510".to_owned(),
+        reach: reach(),
         kind: Some(Kind::Constant),
         calls: 100,
         rows: 200,
@@ -112,6 +121,11 @@ fn on_the_wire() -> Vec<(&'static str, Facts)> {
         without: FLAT,
         with: VARIED,
         rows_before: 0,
+        sent_before: 0,
+    };
+    let part = |now| Part {
+        now,
+        rows_before: 0,
     };
     vec![
         (
@@ -145,7 +159,7 @@ fn on_the_wire() -> Vec<(&'static str, Facts)> {
                 distinct_outputs: 101,
                 controls: [(
                     "keep_prob".to_owned(),
-                    [("0".to_owned(), FLAT), ("1".to_owned(), VARIED)].into(),
+                    [("0".to_owned(), part(FLAT)), ("1".to_owned(), part(VARIED))].into(),
                 )]
                 .into(),
                 ..collapsed()

@@ -1,5 +1,6 @@
 //! One finding a rule, from the newest calls of a model and from what is known of it.
 
+use super::cases::reach;
 use super::cases::{disk, failed};
 use flatline::diagnose::facts::{ConfigEntry, Disk, ModelTruth, Signature, TensorSpec};
 use flatline::diagnose::findings::{Answered, Recent, Replies, of_model, of_series};
@@ -19,7 +20,7 @@ pub(super) fn findings() -> Vec<(&'static str, Vec<Finding>)> {
         version: 3,
         signature: "serving_default".to_owned(),
         output: "probabilities".to_owned(),
-        upstream: "127.0.0.1:8510".to_owned(),
+        reach: reach(),
         calls: 40,
         sent: [("pixels".to_owned(), 40)].into(),
         signature_def: Some(signature),
@@ -44,6 +45,8 @@ pub(super) fn findings() -> Vec<(&'static str, Vec<Finding>)> {
             "D5",
             Recent {
                 batches_not_followed: 40,
+                batch_sizes: 3,
+                output_sizes: 1,
                 ..recent.clone()
             },
         ),
@@ -72,7 +75,7 @@ pub(super) fn findings() -> Vec<(&'static str, Vec<Finding>)> {
     let answered = Answered {
         versions: [(3, replies)].into(),
     };
-    let judged = |truth: ModelTruth| of_model("digits", "127.0.0.1:8510", &truth, &answered);
+    let judged = |truth: ModelTruth| of_model("digits", &reach(), &truth, &answered);
     let with_disk = |disk: Disk| {
         judged(ModelTruth {
             disk: Some(disk),

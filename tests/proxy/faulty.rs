@@ -59,7 +59,15 @@ fn observer(keep: Box<dyn Keep>, queue: usize) -> Observer {
         total: 64 << 20,
     };
     let options = Options::default();
-    Observer::start(options, [7; 32], bounds, Some(keep), String::new(), None).expect("a thread")
+    Observer::start(
+        options,
+        [7; 32],
+        bounds,
+        Some(keep),
+        flatline::diagnose::Reach::default(),
+        None,
+    )
+    .expect("a thread")
 }
 
 /// A metric of this process, which other tests add to.

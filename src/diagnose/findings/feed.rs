@@ -1,7 +1,6 @@
 //! What the calls themselves say: D2, D3, D5, D6, D25.
 
 use super::{Recent, finding};
-use crate::diagnose::confirm;
 use crate::report::{Category, Finding};
 
 /// Fewer calls may be somebody trying things out.
@@ -44,7 +43,7 @@ pub(super) fn d2(recent: &Recent) -> Option<Finding> {
         Category::Signature,
         true,
         lines,
-        confirm::doctor(&recent.upstream, &recent.model, true),
+        recent.probe(),
     ))
 }
 
@@ -63,7 +62,7 @@ fn one_value(recent: &Recent) -> Option<Finding> {
             "in {} of {} calls to signature `{}` no input holds more than one value, which TensorFlow repeats for all elements; the {} rows before held more",
             recent.narrow, recent.since_narrow, recent.signature, recent.wide_before
         )],
-        confirm::doctor(&recent.upstream, &recent.model, true),
+        recent.probe(),
     ))
 }
 
@@ -93,7 +92,7 @@ pub(super) fn d3(recent: &Recent) -> Option<Finding> {
             missing.join("`, `")
         )],
         format!(
-            "send `{first}` with two values and compare the replies; the default stands in saved_model.pb: saved_model_cli show --dir <model dir>/{} --all",
+            "send `{first}` with two values and compare the replies; the default stands in saved_model.pb: saved_model_cli show --dir MODEL_DIR/{} --all",
             recent.version
         ),
     ))
@@ -117,15 +116,17 @@ pub(super) fn d5(recent: &Recent) -> Option<Finding> {
     let constant = recent.nothing_followed * 10 >= recent.batches * 9
         && recent.distinct_inputs >= 8
         && recent.distinct_outputs == 1;
-    if !promised && !constant {
+    // As many rows whatever the request: boxes or tokens, which are many or few, follow no batch.
+    let fixed = promised && recent.batch_sizes > 1 && recent.output_sizes == 1;
+    if !fixed && !constant {
         return None;
     }
     let mut evidence = vec![format!(
         "output `{}` of version {} had another number of rows than the request in {} of {} calls of several rows",
         recent.output, recent.version, recent.batches_not_followed, recent.batches
     )];
-    if promised {
-        evidence.push("the signature promises one row for each row of the request".to_owned());
+    if fixed {
+        evidence.push("the signature lets the first dimension of both be of any size".to_owned());
     }
     if constant {
         evidence.push(format!(
@@ -137,9 +138,9 @@ pub(super) fn d5(recent: &Recent) -> Option<Finding> {
         "D5",
         &recent.model,
         Category::Signature,
-        promised,
+        constant,
         evidence,
-        confirm::doctor(&recent.upstream, &recent.model, true),
+        recent.probe(),
     ))
 }
 
@@ -159,7 +160,7 @@ pub(super) fn d6(recent: &Recent) -> Option<Finding> {
             Category::Signature,
             true,
             evidence,
-            confirm::doctor(&recent.upstream, &recent.model, true),
+            recent.probe(),
         )
     })
 }
@@ -181,6 +182,6 @@ pub(super) fn d25(recent: &Recent) -> Option<Finding> {
             ),
             "as dropout left on in the exported graph does, or sampling, or state".to_owned(),
         ],
-        confirm::doctor(&recent.upstream, &recent.model, true),
+        recent.probe(),
     ))
 }

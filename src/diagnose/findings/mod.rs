@@ -6,6 +6,7 @@ mod feed;
 mod tests;
 mod versions;
 
+use super::Reach;
 use super::facts::{Asked, ModelTruth, Signature};
 use crate::report::{Category, Finding};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,8 +27,8 @@ pub struct Recent {
     pub signature: String,
     /// Output tensor.
     pub output: String,
-    /// Where TensorFlow Serving listens, for the commands to paste.
-    pub upstream: String,
+    /// How the server is reached, for the commands to paste.
+    pub reach: Reach,
     /// Calls looked at.
     pub calls: u64,
     /// Calls by input that they sent.
@@ -52,6 +53,10 @@ pub struct Recent {
     pub batches: u64,
     /// Those whose output had another number of rows.
     pub batches_not_followed: u64,
+    /// Sizes of those batches, and of the output's first dimension in their replies.
+    pub batch_sizes: u64,
+    /// See `batch_sizes`.
+    pub output_sizes: u64,
     /// Those of which no output had that many rows.
     pub nothing_followed: u64,
     /// Distinct inputs and outputs of the rows, where a batch was not followed.
@@ -80,6 +85,11 @@ pub struct UnreadInput {
 }
 
 impl Recent {
+    /// The command that tries it.
+    fn probe(&self) -> String {
+        self.reach.probe(&self.model, self.version, &self.signature)
+    }
+
     /// Counts a call with values in a field that is not read.
     pub fn note_unread(
         &mut self,
@@ -133,13 +143,13 @@ pub fn of_series(recent: &Recent) -> Vec<Finding> {
 #[must_use]
 pub fn of_model(
     model: &str,
-    upstream: &str,
+    reach: &Reach,
     truth: &ModelTruth,
     answered: &Answered,
 ) -> Vec<Finding> {
     let scene = versions::Scene {
         model,
-        upstream,
+        reach,
         truth,
         answered,
     };

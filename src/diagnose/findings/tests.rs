@@ -1,6 +1,7 @@
 //! One case a finding, and what must not be one.
 
 use super::*;
+use crate::diagnose::Reach;
 use crate::diagnose::facts::{ConfigEntry, Disk, TensorSpec, VersionStatus};
 
 fn status(version: i64, state: &str, code: i32) -> VersionStatus {
@@ -13,7 +14,7 @@ fn status(version: i64, state: &str, code: i32) -> VersionStatus {
 }
 
 fn rules(truth: &ModelTruth, answered: &Answered) -> Vec<String> {
-    let found = of_model("m", "127.0.0.1:8500", truth, answered);
+    let found = of_model("m", &Reach::default(), truth, answered);
     for finding in &found {
         assert!(!finding.evidence.is_empty() && !finding.confirm.is_empty());
     }
@@ -96,7 +97,12 @@ fn a_pinned_a_missed_and_a_young_version() {
         pinned: vec![3],
         ..ConfigEntry::default()
     });
-    let found = of_model("m", "", &truth, &answering(3, Asked::default()));
+    let found = of_model(
+        "m",
+        &Reach::default(),
+        &truth,
+        &answering(3, Asked::default()),
+    );
     assert!(found[0].evidence[0].contains("pins the versions [3]"));
 }
 
@@ -119,7 +125,12 @@ fn clients_that_ask_for_an_older_version_and_replies_of_none() {
         status_nanos: 5,
         ..ModelTruth::default()
     };
-    let found = of_model("m", "", &gone, &answering(3, Asked::default()));
+    let found = of_model(
+        "m",
+        &Reach::default(),
+        &gone,
+        &answering(3, Asked::default()),
+    );
     assert!(
         found[0].evidence[0].contains("something between answers"),
         "{found:?}"
@@ -161,6 +172,7 @@ fn what_the_calls_say() {
     }
     wrong.sent.clear();
     wrong.batches_not_followed = 40;
+    (wrong.batch_sizes, wrong.output_sizes) = (3, 1);
     wrong.mismatch = Some("output `y`: it is DT_INT64".to_owned());
     (wrong.repeats, wrong.repeats_changed) = (20, 19);
     assert_eq!(found(&wrong), ["D2", "D3", "D5", "D6", "D25"]);
@@ -177,6 +189,21 @@ fn what_the_calls_say() {
         ..table
     };
     assert_eq!(found(&constant), ["D5"]);
+    assert!(of_series(&constant)[0].certain);
+    // Boxes or tokens are as many as there are, and one size of batch proves no rule.
+    for (batch_sizes, output_sizes, rules) in [(3, 9, 0), (1, 1, 0), (3, 1, 1)] {
+        let free = Recent {
+            batches_not_followed: 40,
+            batch_sizes,
+            output_sizes,
+            distinct_inputs: 40,
+            distinct_outputs: 40,
+            ..recent()
+        };
+        let findings = of_series(&free);
+        assert_eq!(findings.len(), rules, "{batch_sizes} {output_sizes}");
+        assert!(findings.iter().all(|finding| !finding.certain));
+    }
     let steady = Recent {
         repeats: 20,
         repeats_changed: 2,

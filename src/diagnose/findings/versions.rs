@@ -1,21 +1,21 @@
 //! What the accounts of the version say against each other: D12, D13, D16, D17, D18.
 
 use super::{Answered, finding};
-use crate::diagnose::confirm;
 use crate::diagnose::facts::{Disk, ModelTruth, VersionStatus};
+use crate::diagnose::{Reach, confirm};
 use crate::report::{Category, Finding};
 
 /// What is known of one model.
 pub(super) struct Scene<'a> {
     pub model: &'a str,
-    pub upstream: &'a str,
+    pub reach: &'a Reach,
     pub truth: &'a ModelTruth,
     pub answered: &'a Answered,
 }
 
 impl Scene<'_> {
     fn doctor(&self) -> String {
-        confirm::doctor(self.upstream, self.model, false)
+        self.reach.doctor(self.model)
     }
 
     fn status(&self) -> &[VersionStatus] {
@@ -233,15 +233,20 @@ pub(super) fn d18(scene: &Scene<'_>) -> Option<Finding> {
     if !disk.overwritten.contains(&serving) {
         return None;
     }
-    scene.found(
+    let found = scene.found(
         "D18",
         Category::Configuration,
         Some(serving),
         vec![format!(
-            "files of version {serving} are newer than its first reply: they were overwritten in place, and the server, which goes by numbers alone, has not loaded them"
+            "files of version {serving} are newer than its first reply: they were overwritten in place, and the server, which goes by numbers alone, does not load them unless it is told to"
         )],
         format!("ls -lR --time-style=full-iso {}", confirm::path(&disk.base, serving)),
-    )
+    );
+    // They may have been touched only, or loaded anew between two looks at the server.
+    found.map(|found| Finding {
+        certain: false,
+        ..found
+    })
 }
 
 fn newest_on_disk(disk: &Disk) -> Option<i64> {

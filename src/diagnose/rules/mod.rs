@@ -71,7 +71,11 @@ fn certain(evidence: Vec<String>, confirm: String) -> Opinion {
 
 /// The command that asks the running server, and with `--probe` tries it.
 fn doctor(facts: &Facts, probe: bool) -> String {
-    confirm::doctor(&facts.upstream, &facts.model, probe)
+    if probe {
+        let (version, signature) = (facts.version, &facts.signature);
+        return facts.reach.probe(&facts.model, version, signature);
+    }
+    facts.reach.doctor(&facts.model)
 }
 
 /// The folder of the version that answers.

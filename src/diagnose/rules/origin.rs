@@ -14,6 +14,16 @@ const SHRUNK: u64 = 4;
 
 /// D9: the inputs are not preprocessed as in training.
 pub(super) fn d9(facts: &Facts) -> Opinion {
+    if facts.kind == Some(Kind::NonFinite) && facts.is_fed_non_finite() {
+        return likely(
+            0.85,
+            vec![format!(
+                "the inputs hold NaN or infinity in {} of the {} calls whose outputs do",
+                facts.non_finite_fed, facts.non_finite_calls
+            )],
+            "look for NaN in what the client sends, and where it comes from".to_owned(),
+        );
+    }
     let Some(shift) = &facts.input_shift else {
         if facts.inputs_known {
             return Opinion::Against("the inputs lie where they lay before the onset".to_owned());
@@ -131,12 +141,19 @@ pub(super) fn d15(facts: &Facts) -> Opinion {
             facts.version
         ));
     }
+    let mut evidence = vec![format!(
+        "{} distinct texts, {} distinct outputs, from the first reply of version {}",
+        facts.distinct_effective, facts.distinct_outputs, facts.version
+    )];
+    let disk = facts.truth.disk.as_ref();
+    let assets = disk.and_then(|disk| disk.assets.get(&facts.version).copied());
+    if let Some(bytes) = assets {
+        evidence.push(format!("its folder has {bytes} bytes of assets"));
+    }
+    let there = assets.is_some_and(|bytes| bytes > 0);
     likely(
-        0.72,
-        vec![format!(
-            "{} distinct texts, {} distinct outputs, from the first reply of version {}",
-            facts.distinct_effective, facts.distinct_outputs, facts.version
-        )],
+        if there { 0.25 } else { 0.72 },
+        evidence,
         format!(
             "ls -l {}/assets; flatline lint {}",
             folder(facts),

@@ -7,6 +7,7 @@ use crate::diagnose::{Judgement, judge};
 use crate::report::Kind;
 
 mod left_out;
+mod parts;
 
 const FLAT: Split = Split {
     rows: 100,
@@ -123,21 +124,6 @@ fn d4_and_d9_follow_the_client_not_the_version() {
 }
 
 #[test]
-fn d7_only_one_value_of_a_control_is_flat() {
-    let facts = Facts {
-        controls: [(
-            "keep_prob".to_owned(),
-            [("0".to_owned(), FLAT), ("1".to_owned(), VARIED)].into(),
-        )]
-        .into(),
-        distinct_outputs: 101,
-        kind: Some(Kind::Partial),
-        ..collapsed()
-    };
-    assert_eq!(first(&facts), ("D7".to_owned(), true));
-}
-
-#[test]
 fn d21_non_finite() {
     let facts = Facts {
         kind: Some(Kind::NonFinite),
@@ -145,6 +131,13 @@ fn d21_non_finite() {
         ..collapsed()
     };
     assert_eq!(first(&facts), ("D21".to_owned(), true));
+    let fed = Facts {
+        non_finite_calls: 40,
+        non_finite_fed: 39,
+        ..facts
+    };
+    assert_eq!(first(&fed), ("D9".to_owned(), false));
+    assert!(rules_out(&judge(&fed), "D21"));
 }
 
 #[test]

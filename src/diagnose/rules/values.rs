@@ -17,6 +17,12 @@ pub(super) fn d21(facts: &Facts) -> Opinion {
             facts.rows
         ));
     }
+    if facts.is_fed_non_finite() {
+        return Opinion::Against(format!(
+            "the inputs hold NaN or infinity themselves in {} of the {} calls whose outputs do",
+            facts.non_finite_fed, facts.non_finite_calls
+        ));
+    }
     certain(
         vec![format!(
             "{:.1} % of {} rows hold NaN or infinity{}",

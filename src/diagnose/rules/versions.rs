@@ -10,6 +10,8 @@ use crate::diagnose::{Opinion, confirm};
 /// A version that answers because another could not: more than "training collapsed" in general,
 /// less than a version that is seen to be worse than the one before.
 const KEPT: f64 = 0.6;
+/// An older version that is asked for by its label is likely meant.
+const WANTED: f64 = 0.3;
 
 /// D12: the version's folder is only partly there.
 pub(super) fn d12(facts: &Facts) -> Opinion {
@@ -137,7 +139,10 @@ pub(super) fn d17(facts: &Facts) -> Opinion {
     for (label, calls) in &truth.asked.labels {
         evidence.push(format!("{calls} calls asked for the label `{label}`"));
     }
-    likely(KEPT, evidence, doctor(facts, false))
+    // Who asks by label wants an older one beside the newest, as a canary needs it.
+    let wanted = !truth.asked.labels.is_empty();
+    let weight = if wanted { WANTED } else { KEPT };
+    likely(weight, evidence, doctor(facts, false))
 }
 
 /// D18: the folder was overwritten in place, which the server does not notice.

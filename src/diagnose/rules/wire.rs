@@ -2,7 +2,7 @@
 
 use super::{ENOUGH, certain, doctor, likely, percent};
 use crate::diagnose::Opinion;
-use crate::diagnose::facts::{Facts, LeftOut, Split};
+use crate::diagnose::facts::{Facts, LeftOut, Part, Split};
 use crate::report::Kind;
 
 /// Rows lived with before the trouble began: what has long been so cannot have brought it about.
@@ -109,6 +109,14 @@ pub(super) fn d2(facts: &Facts) -> Opinion {
     if unread.collapses() {
         return certain(evidence, doctor(facts, true));
     }
+    // An input that is sent without values, and the others tell the calls apart: its zeros may be meant.
+    let foreign = facts
+        .inputs
+        .values()
+        .any(|e| e.calls_unread > 0 && e.foreign_field.is_some());
+    if !foreign && unread.distinct_effective * 2 >= unread.distinct_raw && !client {
+        return likely(0.2, evidence, doctor(facts, true));
+    }
     // One input of several is lost; or nothing at all was sent, and the calls are alike.
     let weight = match (unread.calls * 2 >= facts.calls, client) {
         (_, true) => 0.9,
@@ -163,7 +171,7 @@ pub(super) fn d3(facts: &Facts) -> Opinion {
     let contrast = facts
         .left_out
         .iter()
-        .find(|(_, l)| l.without.is_flat() && l.with.varies());
+        .find(|(_, l)| l.rows_before <= LONG && l.without.is_flat() && l.with.varies());
     let Some((name, left_out)) = contrast.or_else(|| left_out_lately(facts)) else {
         return match (&facts.signature_def, facts.left_out.iter().next()) {
             (_, Some((name, l))) => Opinion::Against(format!(
@@ -216,10 +224,17 @@ pub(super) fn d3(facts: &Facts) -> Opinion {
                 | Kind::InputCollapse
         )
     );
-    if contrast.is_some() || flat && left_out.calls == facts.calls {
+    let stopped = flat && left_out.calls == facts.calls && left_out.sent_before > LONG;
+    if let Some(shift) = &facts.input_shift {
+        evidence.push(format!("other inputs changed as well: {shift}"));
+        return likely(0.75, evidence, confirm);
+    }
+    if contrast.is_some() || stopped {
         return certain(evidence, confirm);
     }
-    likely(0.5, evidence, confirm)
+    // Never sent: many an input has a default that is meant.
+    let never = left_out.with.rows + left_out.sent_before == 0;
+    likely(if never { 0.4 } else { 0.5 }, evidence, confirm)
 }
 
 /// The input that most calls leave out, and did not leave out long before the trouble.
@@ -234,13 +249,17 @@ fn left_out_lately(facts: &Facts) -> Option<(&String, &LeftOut)> {
 /// D4: tf.Example feature names changed, so that the parser's defaults are used.
 pub(super) fn d4(facts: &Facts) -> Opinion {
     let confirm = "compare the feature names the client writes with the serving_input_receiver's parsing spec".to_owned();
-    let flat = facts.example_keys.iter().find(|(_, s)| s.is_flat());
-    let varied = facts.example_keys.iter().find(|(_, s)| s.varies());
+    let mut parts = facts.example_keys.iter();
+    let flat = parts.find(|(_, part)| part.rows_before <= LONG && part.now.is_flat());
+    let varied = facts
+        .example_keys
+        .iter()
+        .find(|(_, part)| part.now.varies());
     if let (Some((bad, flat)), Some((good, varied))) = (flat, varied) {
-        let line = |names: &str, s: &Split| {
+        let line = |names: &str, part: &Part| {
             format!(
                 "tf.Examples with {names}: {} distinct inputs, {} distinct outputs",
-                s.distinct_inputs, s.distinct_outputs
+                part.now.distinct_inputs, part.now.distinct_outputs
             )
         };
         return certain(vec![line(bad, flat), line(good, varied)], confirm);
@@ -260,22 +279,24 @@ pub(super) fn d4(facts: &Facts) -> Opinion {
 /// D7: a control input (dropout, phase) has the wrong value, and only there the output is flat.
 pub(super) fn d7(facts: &Facts) -> Opinion {
     for (name, values) in &facts.controls {
-        let flat: Vec<_> = values.iter().filter(|(_, s)| s.is_flat()).collect();
-        let varied: Vec<_> = values.iter().filter(|(_, s)| s.varies()).collect();
-        if let ([(bad, flat)], Some((good, varied))) = (flat.as_slice(), varied.first()) {
-            return certain(
-                vec![
-                    format!(
-                        "with `{name}` = {bad}: {} distinct inputs, {} distinct outputs",
-                        flat.distinct_inputs, flat.distinct_outputs
-                    ),
-                    format!(
-                        "with `{name}` = {good}: {} distinct inputs, {} distinct outputs",
-                        varied.distinct_inputs, varied.distinct_outputs
-                    ),
-                ],
-                format!("send one input twice, with `{name}` = {bad} and = {good}"),
-            );
+        let flat: Vec<_> = values.iter().filter(|(_, p)| p.now.is_flat()).collect();
+        let varied: Vec<_> = values.iter().filter(|(_, p)| p.now.varies()).collect();
+        if let ([(bad, flat)], Some((good, varied))) = (flat.as_slice(), varied.first())
+            && flat.rows_before <= LONG
+        {
+            let line = |value: &str, of: &Split| {
+                format!(
+                    "with `{name}` = {value}: {} distinct inputs, {} distinct outputs",
+                    of.distinct_inputs, of.distinct_outputs
+                )
+            };
+            let mut evidence = vec![line(bad, &flat.now), line(good, &varied.now)];
+            let confirm = format!("send one input twice, with `{name}` = {bad} and = {good}");
+            if let Some(shift) = &facts.input_shift {
+                evidence.push(format!("other inputs changed as well: {shift}"));
+                return likely(0.75, evidence, confirm);
+            }
+            return certain(evidence, confirm);
         }
     }
     if let Some(change) = &facts.control_changed {
@@ -293,7 +314,7 @@ pub(super) fn d7(facts: &Facts) -> Opinion {
         .controls
         .values()
         .flat_map(|v| v.values())
-        .map(|s| s.rows)
+        .map(|part| part.now.rows)
         .sum();
     Opinion::Against(format!(
         "no value of `{}` separates flat from varied replies ({:.0} % of rows looked at)",

@@ -11,6 +11,7 @@ fn left_out(rows_before: u64, with: Split) -> Facts {
         without: FLAT,
         with,
         rows_before,
+        sent_before: 5000,
     };
     Facts {
         left_out: [("threshold".to_owned(), left_out)].into(),
@@ -22,7 +23,18 @@ fn left_out(rows_before: u64, with: Split) -> Facts {
 fn d3_an_input_is_left_out() {
     let always = left_out(0, Split::default());
     assert_eq!(first(&always), ("D3".to_owned(), true));
-    assert_eq!(first(&left_out(5000, VARIED)), ("D3".to_owned(), true));
+    assert_eq!(first(&left_out(0, VARIED)), ("D3".to_owned(), true));
+    let lived_with = judge(&left_out(5000, VARIED));
+    assert!(rules_out(&lived_with, "D3"), "a client that always did so");
+    let moved = Facts {
+        input_shift: Some("`x` is 255 times as large".to_owned()),
+        ..left_out(0, VARIED)
+    };
+    assert!(!first(&moved).1, "either may have done it");
+    let mut never = left_out(0, Split::default());
+    never.left_out.values_mut().for_each(|l| l.sent_before = 0);
+    never.from_first_reply = true;
+    assert_eq!(first(&never).0, "D20");
     let long_before = judge(&left_out(5000, Split::default()));
     assert!(rules_out(&long_before, "D3") && long_before.causes.is_empty());
     let whole = Facts {
