@@ -15,7 +15,7 @@ ID = POD + ',model=~"$model",version=~"$version"'
 BY_POD = "cluster, namespace, job, instance"
 BY_ID = BY_POD + ", model, version, signature, output"
 # Without calls no verdict changes, so what has none is not counted.
-CALLED = f"unless on ({BY_ID}) rate(flatline_rows_total{{{ID}}}[5m]) == 0"
+CALLED = f"unless on ({BY_ID}) max_over_time(flatline_window_rows{{{ID}}}[4m]) == 0"
 
 STATES = [(0, "inactive", GREEN), (1, "pending", ORANGE), (2, "firing", VERMILION), (3, "resolved", SKY)]
 

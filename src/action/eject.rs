@@ -12,6 +12,7 @@ use crate::observe::Snapshot;
 use crate::report::State;
 use crate::telemetry::Acting;
 use http::{Method, StatusCode};
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -20,17 +21,21 @@ use tokio::time::{Instant, timeout};
 const HOLD: Duration = Duration::from_secs(300);
 /// A verdict whose series had no row for this long is no reason to go.
 const STALE_NANOS: i64 = 60_000_000_000;
+/// Rows after the return before the same trouble is a reason again: a series that has healed needs
+/// half as many to say so.
+const TRIED: u64 = 320;
 /// How long a peer may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Watches, goes and comes back, until it is dropped.
 pub(super) async fn run(eject: Eject, standing: Standing, metrics: Acting, mut looks: Looks) {
+    let mut tried = Tried::default();
     loop {
-        if reason(&*looks.next().await, now()).is_none() {
+        if tried.reason(&*looks.next().await, now()).is_none() {
             continue;
         }
         tokio::time::sleep(eject.jitter.mul_f64(fastrand::f64())).await;
-        let Some(reason) = reason(&*looks.next().await, now()) else {
+        let Some(reason) = tried.reason(&*looks.next().await, now()) else {
             continue;
         };
         standing.set(Place::Asking);
@@ -44,7 +49,11 @@ pub(super) async fn run(eject: Eject, standing: Standing, metrics: Acting, mut l
         metrics.ejected.set(1.0);
         tracing::warn!(%reason, "out: /readyz fails");
         let since = Instant::now();
-        while since.elapsed() < HOLD && certain(&*looks.next().await).next().is_some() {}
+        let mut last = looks.next().await;
+        while since.elapsed() < HOLD && certain(&last).next().is_some() {
+            last = looks.next().await;
+        }
+        tried = Tried::at(&last);
         standing.set(Place::In);
         metrics.ejected.set(0.0);
         tracing::info!("back: /readyz succeeds");
@@ -58,14 +67,35 @@ fn now() -> i64 {
     now.map_or(0, |now| i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
 }
 
-/// Why to go: a series with calls of late that fires with a certain cause.
-fn reason(snapshot: &Snapshot, now_nanos: i64) -> Option<String> {
-    let fresh = |at: usize| {
-        let seen = snapshot.traffic.series.get(at);
-        seen.is_some_and(|seen| now_nanos.saturating_sub(seen.last_nanos) < STALE_NANOS)
-    };
-    let mut certain = certain(snapshot);
-    certain.find(|(at, _)| fresh(*at)).map(|(_, reason)| reason)
+/// What fired when the replica came back, and the rows that it had by then: it comes back to be
+/// tried, and no verdict changes before there are rows.
+#[derive(Default)]
+struct Tried(HashMap<String, u64>);
+
+impl Tried {
+    fn at(snapshot: &Snapshot) -> Self {
+        let rows = |at: usize| snapshot.traffic.series.get(at).map_or(0, |seen| seen.rows);
+        let certain = certain(snapshot);
+        Tried(certain.map(|(at, reason)| (reason, rows(at))).collect())
+    }
+
+    /// Why to go: a series with calls of late that fires with a certain cause, and has had its
+    /// trial.
+    fn reason(&mut self, snapshot: &Snapshot, now_nanos: i64) -> Option<String> {
+        let fires: Vec<(usize, String)> = certain(snapshot).collect();
+        // What has healed in the meantime is new when it fires again.
+        self.0
+            .retain(|one, _| fires.iter().any(|(_, reason)| reason == one));
+        let is_due = |(at, reason): &(usize, String)| {
+            snapshot.traffic.series.get(*at).is_some_and(|seen| {
+                let back = self.0.get(reason);
+                now_nanos.saturating_sub(seen.last_nanos) < STALE_NANOS
+                    && back.is_none_or(|rows| seen.rows >= rows + TRIED)
+            })
+        };
+        let due = fires.iter().find(|one| is_due(one));
+        due.map(|(_, reason)| reason.clone())
+    }
 }
 
 /// The series that fire with a certain cause.
@@ -75,8 +105,8 @@ fn certain(snapshot: &Snapshot) -> impl Iterator<Item = (usize, String)> {
         let cause = series.causes.iter().find(|cause| cause.certain)?;
         (series.state == State::Firing).then(|| {
             let reason = format!(
-                "{} version {}, output {}: {}",
-                series.model, series.version, series.output, cause.rule
+                "{} version {}, signature {}, output {}: {}",
+                series.model, series.version, series.signature, series.output, cause.rule
             );
             (at, reason)
         })
@@ -134,9 +164,7 @@ async fn resolve(peers: &[Address]) -> Vec<Address> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analyzer::{SeriesTraffic, Tally, Traffic};
-    use crate::report::{Observed, Report, Window};
-    use serde_json::json;
+    use crate::action::tests::snapshot;
 
     fn eject(peers: &[&str], budget: f64) -> Eject {
         let peers = peers.iter().map(|peer| peer.parse().expect("an address"));
@@ -147,59 +175,38 @@ mod tests {
         }
     }
 
-    /// Two series, each in this state, with a cause that is certain or not, last answered at this
-    /// second.
-    fn snapshot(series: [(&str, bool, i64); 2]) -> Snapshot {
-        let series = series.map(|(state, certain, second)| {
-            let cause = json!({
-                "rule": "D2", "category": "signature", "weight": 1.0, "certain": certain,
-                "evidence": [], "confirm": "",
-            });
-            let series = json!({
-                "model": "m", "version": 3, "signature": "s", "output": "o", "state": state,
-                "kind": "constant", "since": null, "confidence": 1.0, "ruled_out": [],
-                "window": Window::default(), "causes": [cause],
-            });
-            let traffic = SeriesTraffic {
-                tally: Tally::default(),
-                own: true,
-                first_nanos: 0,
-                last_nanos: second * 1_000_000_000,
-            };
-            (serde_json::from_value(series).expect("a series"), traffic)
-        });
-        let (series, traffic) = series.into_iter().unzip();
-        Snapshot {
-            report: Report {
-                schema: 1,
-                at: String::new(),
-                observed: Observed::default(),
-                series,
-                transitions: vec![],
-                findings: vec![],
-            },
-            traffic: Traffic {
-                series: traffic,
-                ..Traffic::default()
-            },
-        }
-    }
-
     #[test]
     fn a_reason_is_certain_and_of_late_by_the_clock() {
         let second = |second: i64| second * 1_000_000_000;
-        let fires = snapshot([("firing", true, 100), ("inactive", true, 400)]);
-        let reason_at = |snapshot, at| reason(snapshot, second(at));
-        let said = "m version 3, output o: D2";
+        let fires = snapshot(&[("firing", true, 100, "o"), ("inactive", true, 400, "o")]);
+        let reason_at = |snapshot, at| Tried::default().reason(snapshot, second(at));
+        let said = "m version 3, signature s, output o: D2";
         assert_eq!(reason_at(&fires, 101).as_deref(), Some(said));
         assert_eq!(reason_at(&fires, 159).as_deref(), Some(said));
         // Out for five minutes: no call came, and its own silence is no reason to go again.
         assert_eq!(reason_at(&fires, 401), None);
-        let likely = snapshot([("firing", false, 100), ("pending", true, 100)]);
+        let likely = snapshot(&[("firing", false, 100, "o"), ("pending", true, 100, "o")]);
         assert_eq!(reason_at(&likely, 101), None);
         // One that ended must not hide one that is of late.
-        let both = snapshot([("firing", true, 100), ("firing", true, 400)]);
+        let both = snapshot(&[("firing", true, 100, "o"), ("firing", true, 400, "o")]);
         assert_eq!(reason_at(&both, 401).as_deref(), Some(said));
+    }
+
+    #[test]
+    fn a_replica_that_came_back_is_tried_before_it_goes_again() {
+        let mut fires = snapshot(&[("firing", true, 100, "o"), ("inactive", true, 100, "o")]);
+        let now = 101_000_000_000;
+        let mut tried = Tried::at(&fires);
+        assert_eq!(tried.reason(&fires, now), None);
+        fires.traffic.series[0].rows += TRIED - 1;
+        assert_eq!(tried.reason(&fires, now), None);
+        fires.traffic.series[0].rows += 1;
+        assert!(tried.reason(&fires, now).is_some(), "it is still flat");
+        // Healed, and flat again: that is news.
+        let mut tried = Tried::at(&fires);
+        let healed = snapshot(&[("resolved", true, 100, "o"), ("inactive", true, 100, "o")]);
+        assert_eq!(tried.reason(&healed, now), None);
+        assert!(tried.reason(&fires, now).is_some());
     }
 
     #[tokio::test]

@@ -85,3 +85,50 @@ impl Looks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::analyzer::{SeriesTraffic, Tally, Traffic};
+    use crate::observe::Snapshot;
+    use crate::report::{Observed, Report, Window};
+    use serde_json::json;
+
+    /// Series of one model, each in a state, with a cause that is certain or not, last answered at
+    /// a second, and with the name of an output.
+    pub(super) fn snapshot(series: &[(&str, bool, i64, &str)]) -> Snapshot {
+        let series = series.iter().map(|(state, certain, second, output)| {
+            let cause = json!({
+                "rule": "D2", "category": "signature", "weight": 1.0, "certain": certain,
+                "evidence": [], "confirm": "",
+            });
+            let series = json!({
+                "model": "m", "version": 3, "signature": "s", "output": output, "state": state,
+                "kind": "constant", "since": null, "confidence": 1.0, "ruled_out": [],
+                "window": Window::default(), "causes": [cause],
+            });
+            let traffic = SeriesTraffic {
+                tally: Tally::default(),
+                own: true,
+                rows: 1000,
+                first_nanos: 0,
+                last_nanos: second * 1_000_000_000,
+            };
+            (serde_json::from_value(series).expect("a series"), traffic)
+        });
+        let (series, traffic) = series.unzip();
+        Snapshot {
+            report: Report {
+                schema: 1,
+                at: String::new(),
+                observed: Observed::default(),
+                series,
+                transitions: vec![],
+                findings: vec![],
+            },
+            traffic: Traffic {
+                series: traffic,
+                ..Traffic::default()
+            },
+        }
+    }
+}

@@ -59,6 +59,8 @@ pub struct SeriesTraffic {
     pub tally: Tally,
     /// Whether it has lines of its own.
     pub own: bool,
+    /// Rows observed in all.
+    pub rows: u64,
     /// When the first row was answered, nanoseconds since the Unix epoch.
     pub first_nanos: i64,
     /// When the last one was.
@@ -87,6 +89,7 @@ impl Analyzer {
         let series = self.series.values().map(|series| SeriesTraffic {
             tally: series.own_tally(),
             own: series.own_line,
+            rows: series.rows,
             first_nanos: series.first_nanos,
             last_nanos: series.last_nanos,
         });

@@ -1,5 +1,6 @@
 //! Label values: names come from the wire, and a scrape must survive them.
 
+use crate::visible::is_hidden;
 use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -11,8 +12,9 @@ pub(super) fn label(key: &str, value: &str) -> String {
     format!("{key}=\"{}\"", escape(value))
 }
 
-/// Backslash, quote and line feed are escaped. Names that are too long or have control
-/// characters, which end Prometheus's lexer, are cut and told apart by a hash.
+/// Backslash, quote and line feed are escaped. Names that are too long are cut, and characters that
+/// are not seen are written out: raw they end Prometheus's lexer or turn an alert's text around,
+/// and a substitute for them ends that of its templates. Both are told apart by a hash.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::new();
     let mut altered = text.chars().count() > LONGEST;
@@ -20,10 +22,10 @@ pub(super) fn escape(text: &str) -> String {
         match c {
             '\\' => escaped.push_str(r"\\"),
             '"' => escaped.push_str("\\\""),
-            '\n' => escaped.push_str(r"\n"),
-            c if c.is_control() => {
+            c if is_hidden(c) || c == char::REPLACEMENT_CHARACTER => {
                 altered = true;
-                escaped.push('\u{fffd}');
+                // The backslash is a character of the value.
+                let _ = write!(escaped, "\\{}", c.escape_unicode());
             }
             c => escaped.push(c),
         }
@@ -42,7 +44,8 @@ mod tests {
 
     #[test]
     fn hostile_names_stay_inside_their_quotes() {
-        assert_eq!(escape("a\"b\\c\nd"), "a\\\"b\\\\c\\nd");
+        assert_eq!(escape("a\"b\\c"), "a\\\"b\\\\c");
+        assert!(escape("a\nb\u{202e}").starts_with(r"a\\u{a}b\\u{202e}~"));
         assert_eq!(escape(&"x".repeat(100)), "x".repeat(100));
         assert_eq!(escape(&"x".repeat(1000)).len(), 117);
         assert!(!escape("a\0b").contains('\0'));
