@@ -42,12 +42,12 @@ pub(super) async fn run(eject: Eject, standing: Standing, metrics: Acting, mut l
         if !may_go(&eject).await {
             standing.set(Place::In);
             metrics.refused.increment(1);
-            tracing::warn!(%reason, "a series fires, but no more replicas may go");
+            tracing::warn!(reason, "a series fires, but no more replicas may go");
             continue;
         }
         standing.set(Place::Out);
         metrics.ejected.set(1.0);
-        tracing::warn!(%reason, "out: /readyz fails");
+        tracing::warn!(reason, "out: /readyz fails");
         let since = Instant::now();
         let mut last = looks.next().await;
         while since.elapsed() < HOLD && certain(&last).next().is_some() {

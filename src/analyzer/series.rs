@@ -181,6 +181,7 @@ impl Series {
         self.last_call = call.call;
         self.last_nanos = call.at_nanos;
         self.recent.look(call.at_nanos, &self.window);
+        let before = std::mem::replace(&mut self.verdict, Verdict::quiet());
         self.verdict = if self.pairs.is_meant {
             Verdict::quiet()
         } else {
@@ -188,7 +189,9 @@ impl Series {
         };
         if self.verdict.level == Level::Quiet && self.alert.state() != State::Firing {
             // What the wire proves without any test of the outputs.
-            self.verdict = wire::verdict(&self.history, self.rows).unwrap_or(self.verdict.clone());
+            let found = wire::verdict(&self.history, self.rows);
+            self.verdict = found.unwrap_or(self.verdict.clone());
+            self.verdict.keep_onset(&before);
         }
         if self.verdict.level == Level::Quiet {
             self.pairs.learn();

@@ -341,3 +341,18 @@ fn what_calls_said_is_over_five_minutes_after_the_last() {
     assert_eq!(said(299), (both(), false));
     assert_eq!(said(301), (vec![], true));
 }
+
+#[test]
+fn only_what_was_not_known_is_news() {
+    use crate::diagnose::facts::ModelTruth;
+    let mut analyzer = analyzer();
+    let asked = |status_nanos, loaded: &[(i64, i64)]| ModelTruth {
+        status_nanos,
+        loaded: loaded.to_vec(),
+        ..ModelTruth::default()
+    };
+    assert!(analyzer.learn("m", asked(1, &[])));
+    assert!(!analyzer.learn("m", asked(2, &[])));
+    assert!(analyzer.learn("m", asked(3, &[(2, 3)])));
+    assert_eq!(analyzer.truth("m"), Some(&asked(3, &[(2, 3)])));
+}

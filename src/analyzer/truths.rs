@@ -12,11 +12,20 @@ const MODELS: usize = 256;
 const NEAR_NANOS: i64 = 90_000_000_000;
 
 impl Analyzer {
-    /// Takes what is known of a model now, in place of what was known before.
-    pub fn learn(&mut self, model: &str, truth: ModelTruth) {
-        if self.truths.len() < MODELS || self.truths.contains_key(model) {
-            self.truths.insert(model.to_owned(), truth);
-        }
+    /// Takes what is known of a model now, in place of what was known before, and says whether it
+    /// is news, beside the time at which it was asked.
+    pub fn learn(&mut self, model: &str, truth: ModelTruth) -> bool {
+        let Some(known) = self.truths.get_mut(model) else {
+            let room = self.truths.len() < MODELS;
+            if room {
+                self.truths.insert(model.to_owned(), truth);
+            }
+            return room;
+        };
+        known.status_nanos = truth.status_nanos;
+        let news = *known != truth;
+        *known = truth;
+        news
     }
 
     /// What is known of a model.

@@ -47,16 +47,16 @@ mod tests {
             .with_ansi(false)
             .with_writer(move || writer.clone())
             .finish();
-        let model = "m\n2026-01-01T00:00:00Z ERROR forged\u{1b}[2J\u{202e}";
+        let peer = "a\nb";
+        let model = "m\" rows=9\n2026-01-01T00:00:00Z ERROR forged\u{1b}[2J\u{202e}";
         tracing::subscriber::with_default(subscriber, || {
-            tracing::warn!(%model, rows = 7, "verdict\nchanged");
+            tracing::warn!(model, rows = 7, %peer, "verdict\nchanged");
         });
         let text = String::from_utf8(lines.0.lock().expect("one thread").clone()).expect("text");
         assert_eq!(text.lines().count(), 1, "{text}");
         let line = text.trim_end();
         assert!(!line.contains(crate::visible::is_hidden), "{line}");
-        let end =
-            r"verdict\nchanged model=m\n2026-01-01T00:00:00Z ERROR forged\u{1b}[2J\u{202e} rows=7";
+        let end = r#"verdict\nchanged model="m\" rows=9\n2026-01-01T00:00:00Z ERROR forged\u{1b}[2J\u{202e}" rows=7 peer=a\nb"#;
         assert!(line.ends_with(end), "{line}");
     }
 }

@@ -54,7 +54,7 @@ impl View {
             return;
         };
         let w = &series.window;
-        let kind = series.kind.map_or("", crate::explain::what);
+        let kind = crate::explain::trouble(series).unwrap_or_default();
         let state = format!("{:?}", series.state).to_lowercase();
         let text = format!(
             "version {}  distinct in {:>5}  distinct out {:>5}  commonest {:>5.1} %  {state} {kind}",

@@ -47,6 +47,14 @@ impl Verdict {
         }
     }
 
+    /// Begins where `before` began, if that is the same trouble: a test that looks back on so many
+    /// rows does not know how long it lasts.
+    pub(crate) fn keep_onset(&mut self, before: &Verdict) {
+        if self.kind.is_some() && self.kind == before.kind {
+            self.onset_row = before.onset_row.min(self.onset_row).or(self.onset_row);
+        }
+    }
+
     pub(super) fn of(
         level: Level,
         kind: Kind,

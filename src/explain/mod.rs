@@ -43,7 +43,7 @@ pub fn series(series: &Series) -> String {
         "{} version {}, signature {}, output {}",
         series.model, series.version, series.signature, series.output
     );
-    let Some(kind) = series.kind else {
+    let Some(trouble) = trouble(series) else {
         text.push('\n');
         line(
             &mut text,
@@ -57,7 +57,7 @@ pub fn series(series: &Series) -> String {
     text.push('\n');
     line(
         &mut text,
-        format_args!("{name}: {} - {}", state(series), what(kind)),
+        format_args!("{name}: {} - {}", state(series), trouble),
     );
     if let Some(since) = &series.since {
         line(
@@ -200,9 +200,21 @@ fn state(series: &Series) -> &'static str {
     }
 }
 
-/// A kind of trouble in words.
+/// The trouble of a series in words; `None` while it is healthy.
 #[must_use]
-pub fn what(kind: Kind) -> &'static str {
+pub fn trouble(series: &Series) -> Option<&'static str> {
+    let kind = series.kind?;
+    let cause = series.causes.first().map(|cause| cause.rule.as_str());
+    Some(match (kind, cause) {
+        (Kind::InputCollapse, Some("D2" | "D3" | "D4")) => {
+            "requests differ and the model is fed one input; it is not to blame"
+        }
+        _ => what(kind),
+    })
+}
+
+/// A kind of trouble in words.
+fn what(kind: Kind) -> &'static str {
     match kind {
         Kind::Constant => "distinct inputs get one and the same output",
         Kind::NearConstant => "outputs differ by noise only",

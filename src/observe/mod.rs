@@ -267,8 +267,9 @@ impl Worker {
             Message::Announce(to) => self.appeared = Some(to),
             Message::Learn(model, truth) => {
                 self.kept(|keep| keep.learned(&model, &truth));
-                self.analyzer.learn(&model, *truth);
-                self.told.tell(|| self.analyzer.findings(now_nanos()), true);
+                // Findings cost as much as there are series, and models are asked about one by one.
+                let news = self.analyzer.learn(&model, *truth);
+                self.told.tell(|| self.analyzer.findings(now_nanos()), news);
             }
             Message::Reset(chosen, answer) => {
                 let _ = answer.send(self.reset(&chosen));

@@ -280,10 +280,12 @@ pub fn verdict_changed(transition: &Transition, category: Option<Category>) {
         rows,
         ..
     } = transition;
+    // Names are recorded as values, so that they stand in quotes.
+    let (model, signature, output) = (model.as_str(), signature.as_str(), output.as_str());
     if transition.to == State::Firing {
-        tracing::warn!(%model, version, %signature, %output, %kind, %category, %from, %to, rows, "verdict changed");
+        tracing::warn!(model, version, signature, output, %kind, %category, %from, %to, rows, "verdict changed");
     } else {
-        tracing::info!(%model, version, %signature, %output, %kind, %category, %from, %to, rows, "verdict changed");
+        tracing::info!(model, version, signature, output, %kind, %category, %from, %to, rows, "verdict changed");
     }
 }
 

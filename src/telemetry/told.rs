@@ -39,12 +39,13 @@ impl Told {
                 .is_none()
             {
                 let evidence = evidence.join("; ");
-                tracing::warn!(%model, %rule, certain, %evidence, %confirm, "finding");
+                let (model, confirm) = (model.as_str(), confirm.as_str());
+                tracing::warn!(model, %rule, certain, evidence, confirm, "finding");
             }
         }
         self.known.retain(|(model, rule), looks| {
             if *looks >= GONE {
-                tracing::info!(%model, %rule, "finding is gone");
+                tracing::info!(model = model.as_str(), %rule, "finding is gone");
             }
             *looks < GONE
         });

@@ -199,7 +199,9 @@ async fn concurrent_replies_reach_the_same_verdicts_from_a_capture() {
             let record = record.expect("an undamaged record");
             match recorded(&record, number, &mut truths).expect("a record that is known") {
                 Recorded::Exchange(exchange) => drop(offline.observe(&exchange)),
-                Recorded::Learned(model, truth) => offline.learn(&model, *truth),
+                Recorded::Learned(model, truth) => {
+                    offline.learn(&model, *truth);
+                }
             }
             number += 1;
         }

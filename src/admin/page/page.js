@@ -22,7 +22,9 @@ function copied(b,code){
   function select(){
     var range=document.createRange(),s=window.getSelection();
     range.selectNodeContents(code);s.removeAllRanges();s.addRange(range);
-    done(document.execCommand("copy")?"Copied":"Selected");
+    // What stays selected holds up the page.
+    if(document.execCommand("copy")){s.removeAllRanges();return done("Copied");}
+    done("Selected");
   }
   if(!navigator.clipboard){return select();}
   navigator.clipboard.writeText(code.textContent).then(function(){done("Copied");},select);
@@ -43,7 +45,10 @@ function swap(fresh){
 }
 function busy(){var s=window.getSelection();return document.hidden||(s&&String(s).length>0);}
 function refresh(){
-  if(busy()){return;}
+  if(busy()){
+    if(!document.hidden){say(stale,"Stands still while text is selected.");}
+    return;
+  }
   fetch("/",{cache:"no-store"}).then(function(r){return r.ok?r.text():Promise.reject();}).then(function(text){
     say(stale,"");
     if(!busy()){swap(new DOMParser().parseFromString(text,"text/html"));}

@@ -1,7 +1,7 @@
 //! A verdict in words, with evidence, causes, what was ruled out, and the command that confirms.
 
 use super::{escape, list, moment, standing, words};
-use crate::explain::{title, what};
+use crate::explain::{title, trouble};
 use crate::report::{Cause, Finding, Series, State};
 use std::fmt::Write;
 
@@ -13,10 +13,10 @@ pub(super) fn series(html: &mut String, series: &Series) {
         &series.signature,
         &series.output,
     ]);
-    let kind = series.kind.map_or("nothing is named yet", what);
+    let trouble = trouble(series).unwrap_or("nothing is named yet");
     let _ = write!(
         html,
-        "<section class=\"verdict {}\" aria-labelledby=\"{id}\"><h2 id=\"{id}\">{} {} version {}: {kind}</h2><p class=\"facts\">output <code>{}</code>, signature <code>{}</code>, {}since {}, confidence {:.4}</p>",
+        "<section class=\"verdict {}\" aria-labelledby=\"{id}\"><h2 id=\"{id}\">{} {} version {}: {trouble}</h2><p class=\"facts\">output <code>{}</code>, signature <code>{}</code>, {}since {}, confidence {:.4}</p>",
         if series.idle {
             String::new()
         } else {
