@@ -10,6 +10,7 @@ mod image;
 mod outcome;
 mod patch;
 mod pod;
+mod port;
 mod ports;
 mod probes;
 mod redirect;

@@ -33,6 +33,7 @@ pub(super) fn plan(
         rewritable(&server, overrides)?;
     }
     let mut warnings = overrides.warnings.clone();
+    warnings.extend(server.warning.clone());
     let resources = resources::choose(pod, overrides, settings, &mut warnings)?;
     let mut ports = choose_ports(pod, &server, settings, redirect, &mut warnings)?;
 
@@ -209,19 +210,22 @@ fn move_server(edits: &mut Edits, pod: &Pod<'_>, server: &Server<'_>, ports: &mu
     let container = &server.container;
     let index = container.index.to_string();
     let at = ["spec", container.list, index.as_str()];
+    let moved = json!(format!("--port={}", ports.upstream));
     if server.flags.is_empty() {
-        let flag = json!(format!("--port={}", ports.upstream));
         // Behind all others, so that it is the last, which counts.
-        match container.list("args") {
-            [] => edits.add(&[at[0], at[1], at[2], "args"], json!([flag])),
-            _ => edits.add(&[at[0], at[1], at[2], "args", "-"], flag),
+        match (server.end, container.list("args")) {
+            (Some(end), _) => {
+                let path = [at[0], at[1], at[2], end.list, &end.index.to_string()];
+                edits.add(&path, moved.clone());
+            }
+            (None, []) => edits.add(&[at[0], at[1], at[2], "args"], json!([moved])),
+            (None, _) => edits.add(&[at[0], at[1], at[2], "args", "-"], moved.clone()),
         }
     }
-    for flag in &server.flags {
-        let word = flag.word;
+    // Each in the form that is read, and both words where there are two: the number of words stays.
+    for word in server.flags.iter().flat_map(|flag| &flag.words) {
         let path = [at[0], at[1], at[2], word.list, &word.index.to_string()];
-        let moved = format!("{}{}", flag.before, ports.upstream);
-        edits.replace(&path, &json!(word.text), json!(moved));
+        edits.replace(&path, &json!(word.text), moved.clone());
     }
     // Its declared ports stay where they are, numbers and all: a Service finds a named port on the
     // pod's ordinary containers alone before Kubernetes 1.33, and a node's port leads to the number,
