@@ -5,6 +5,7 @@
 //! a second pass over a patched pod changes nothing.
 
 mod annotations;
+mod exclude;
 mod flags;
 mod image;
 mod outcome;

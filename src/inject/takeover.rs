@@ -5,8 +5,7 @@ use super::patch::Edits;
 use super::pod::Pod;
 use super::server::{self, Server};
 use super::sidecar::{self, ADMIN_PORT_NAME, Ports};
-use super::start::Launch;
-use super::{Mistake, Redirect, Settings, Skip, ports, probes, redirect, resources};
+use super::{Mistake, Redirect, Settings, Skip, exclude, ports, probes, redirect, resources};
 use json_patch::Patch;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -26,12 +25,10 @@ pub(super) fn plan(
     overrides: &Overrides<'_>,
     settings: &Settings,
 ) -> Result<(Patch, Vec<String>), Refusal> {
-    exclude(pod, settings)?;
+    exclude::of_pod(pod, settings)?;
     let redirect = overrides.redirect.unwrap_or(settings.redirect);
     let server = server::find(pod, overrides, redirect)?;
-    if redirect == Redirect::Args {
-        rewritable(&server, overrides)?;
-    }
+    exclude::of_way(pod, &server, overrides, redirect)?;
     let mut warnings = overrides.warnings.clone();
     warnings.extend(server.warning.clone());
     let resources = resources::choose(pod, overrides, settings, &mut warnings)?;
@@ -90,55 +87,6 @@ fn names_are_free<'a>(
             format!("{what} `{name}` is the pod's own"),
         )),
         None => Ok(()),
-    }
-}
-
-fn exclude(pod: &Pod<'_>, settings: &Settings) -> Result<(), Refusal> {
-    let skip = |reason, detail: &str| Err(Refusal::Skip(reason, detail.to_owned()));
-    if pod.spec.get("hostNetwork") == Some(&Value::Bool(true)) {
-        return skip(Skip::HostNetwork, "spec.hostNetwork is true");
-    }
-    for (path, field) in [("os", "name"), ("nodeSelector", "kubernetes.io/os")] {
-        let os = pod.spec.get(path).and_then(|os| os.get(field));
-        if os.is_some_and(|name| name == "windows") {
-            return skip(Skip::Windows, &format!("spec.{path}: {field} is windows"));
-        }
-    }
-    let policy = pod.spec.get("restartPolicy").and_then(Value::as_str);
-    if settings.legacy_sidecar && policy.is_some_and(|policy| policy != "Always") {
-        return skip(
-            Skip::WouldNotComplete,
-            "restartPolicy is not Always, and a legacy sidecar does not end by itself",
-        );
-    }
-    Ok(())
-}
-
-/// Whether the flags can be changed with certainty.
-fn rewritable(server: &Server<'_>, overrides: &Overrides<'_>) -> Result<(), Refusal> {
-    let name = server.container.name();
-    let advice = "or use flatline.dev/redirect: iptables";
-    match server.launch {
-        Launch::Words => Ok(()),
-        Launch::Shell => Err(Refusal::Skip(
-            Skip::ShellCommand,
-            format!("container `{name}`: write command and args without a shell, {advice}"),
-        )),
-        // Who says the way knows the image. Args where there are none would take the place of the image's own.
-        Launch::Unknown
-            if overrides.redirect == Some(Redirect::Args)
-                && !server.container.list("args").is_empty() =>
-        {
-            Ok(())
-        }
-        Launch::Unknown => Err(Refusal::Skip(
-            Skip::UnknownEntrypoint,
-            format!(
-                "container `{name}`: nothing says that its image passes flags to TensorFlow \
-                 Serving; if it does, write args with --port={} in them, {advice}",
-                server.port
-            ),
-        )),
     }
 }
 
