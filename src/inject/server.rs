@@ -53,7 +53,8 @@ pub(super) fn runs_on(container: &Container<'_>, port: u16) -> bool {
         let said = start.value("port", forms).map(|text| text.parse());
         said.unwrap_or(Ok(port::DEFAULT)) == Ok(port)
     };
-    start.names_server() && (may_be(Forms::Any) || may_be(Forms::Read))
+    let runs = start.names_server() || start.is_certain();
+    runs && (may_be(Forms::Any) || may_be(Forms::Read))
 }
 
 fn choose<'a>(pod: &Pod<'a>, overrides: &Overrides<'_>) -> Result<Container<'a>, Refusal> {

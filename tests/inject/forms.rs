@@ -3,6 +3,7 @@
 use super::shapes::{annotated, beside, iptables, serving, upstream};
 use super::{has_arg, injected, sidecar, skipped};
 use flatline::inject::{Outcome, Settings, inject};
+use flatline::manifest::{Done, rewrite};
 use serde_json::{Value, json};
 
 /// The first container's args, the port that Flatline listens on, and how many warnings there are.
@@ -132,13 +133,37 @@ fn no_flag_counts_behind_two_bare_dashes() {
 }
 
 #[test]
+fn a_flag_in_front_of_others_goes_into_any_layout() {
+    for args in [
+        "\n    - --model_name=m # m\n    # end\n    - --\n    - x\n",
+        " [--model_name=m, --, x]\n",
+        " [\n      --model_name=m,\n      \"--\",\n      x\n      ]\n",
+    ] {
+        let text = format!(
+            "kind: Pod\nspec:\n  containers:\n  - image: tensorflow/serving\n    args:{args}    name: a\n"
+        );
+        // What is printed was compared with what the patch makes.
+        let after = rewrite(&text, &Settings::default());
+        assert!(
+            matches!(after.notes[0].done, Done::Injected(_)),
+            "{text}{:?}",
+            after.notes
+        );
+        assert!(after.text.contains("--port=8510"), "{}", after.text);
+    }
+}
+
+#[test]
 fn a_check_may_not_take_the_port_in_any_form() {
     for words in [
         json!(["tensorflow_model_server", "--port", "8500"]),
         json!(["tensorflow_model_server", "-port=7"]),
+        // The image's own entrypoint.
+        json!([]),
     ] {
         let mut pod = serving(&json!({}));
-        pod["spec"]["initContainers"] = json!([{"name": "check", "image": "x", "command": words}]);
+        let check = json!({"name": "check", "image": "tensorflow/serving", "command": words});
+        pod["spec"]["initContainers"] = json!([check]);
         assert_eq!(
             skipped(&pod, &Settings::default()).0,
             "port_clash",
