@@ -172,12 +172,13 @@ impl<'a> Reader<'a> {
         ];
         let mut found = Vec::new();
         for (key, bound, resource, example) in all {
-            let reason = match resource {
-                "cpu" => "is no quantity of processors in thousandths, 1m at least",
+            let reason = match (resource, bound) {
+                ("cpu", _) => "is no quantity of processors in thousandths, 1m at least",
+                (_, "limits") => "is no quantity of bytes, 32Mi at least",
                 _ => "is no quantity of bytes, 1Mi at least",
             };
             let quantity = self.value(key, example, reason, |text| {
-                is_enough(resource, text).then_some(text)
+                is_enough(bound, resource, text).then_some(text)
             });
             found.extend(quantity.map(|text| (bound, resource, text)));
         }
