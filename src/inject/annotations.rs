@@ -155,6 +155,10 @@ impl<'a> Reader<'a> {
                 // As an unquoted `8500` is, which the API server refuses.
                 reason: match value {
                     Value::String(_) => reason.to_owned(),
+                    Value::Bool(_) => {
+                        "is no text, which YAML reads in `y` and `on` too; write it in quotes"
+                            .to_owned()
+                    }
                     _ => "is no text; write it in quotes".to_owned(),
                 },
                 example: example.to_owned(),

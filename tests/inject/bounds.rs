@@ -62,6 +62,7 @@ fn bounds_that_nothing_runs_with_are_refused() {
         ("cpu-limit", json!("1u")),
         ("image", json!("Flatline:1")),
         ("port", json!(8500)),
+        ("action", json!(true)),
     ] {
         let annotations = json!({(format!("flatline.dev/{key}")): value});
         let outcome = inject(
@@ -72,7 +73,7 @@ fn bounds_that_nothing_runs_with_are_refused() {
             panic!("{key}: {outcome:?}");
         };
         assert_eq!(mistakes.len(), 1, "{mistakes:?}");
-        assert_eq!(mistakes[0].reason.contains("in quotes"), value.is_number());
+        assert_eq!(mistakes[0].reason.contains("in quotes"), !value.is_string());
     }
     for fits in [
         json!({"flatline.dev/memory-limit": "1e9"}),
