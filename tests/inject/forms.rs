@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 fn moved(pod: &Value) -> (Value, u16, usize) {
     let (after, warnings) = injected(pod, &Settings::default());
     let args = sidecar(&after)["args"].as_array().expect("args").iter();
-    let listen = args.filter_map(|arg| arg.as_str()?.strip_prefix("--listen=[::]:"));
-    let listen = listen.last().and_then(|port| port.parse().ok());
+    let mut listen = args.filter_map(|arg| arg.as_str()?.strip_prefix("--listen=[::]:"));
+    let listen = listen.next_back().and_then(|port| port.parse().ok());
     let args = after["spec"]["containers"][0]["args"].clone();
     (args, listen.expect("a port"), warnings.len())
 }
