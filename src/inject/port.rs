@@ -75,7 +75,8 @@ fn weigh(
 ) -> (String, Option<String>) {
     let served = start.value("port", Forms::Read);
     let served = served.unwrap_or_else(|| DEFAULT.to_string());
-    if served == meant || meant.parse::<u16>().is_err() {
+    let number = |text: &str| text.parse::<u16>().ok();
+    if number(&meant).is_none() || number(&meant) == number(&served) {
         return (meant, None);
     }
     let names = |port: &str| {

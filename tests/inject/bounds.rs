@@ -74,6 +74,8 @@ fn bounds_that_nothing_runs_with_are_refused() {
         };
         assert_eq!(mistakes.len(), 1, "{mistakes:?}");
         assert_eq!(mistakes[0].reason.contains("in quotes"), !value.is_string());
+        // Which may be what stands there.
+        assert_eq!(mistakes[0].reason.contains("`y`"), value.is_boolean());
     }
     for fits in [
         json!({"flatline.dev/memory-limit": "1e9"}),
