@@ -207,6 +207,11 @@ def conditions():
     # What the command line reads, and CEL has to leave alone; and what looks like it and is fine.
     probe = {"name": "w", "image": "w", "livenessProbe": {"tcpSocket": {"port": 8500}}}
     native = {"name": "w", "image": "w", "restartPolicy": "Always"}
+    check = {"name": "w", "image": "w", "command": ["sh", "-c", "timeout 20 tensorflow_model_server"]}
+
+    def handed_on(name, port):
+        return {"name": "w", "image": "w", "env": [{"name": name, "value": json.dumps({"tcpSocket": {"port": port}})}]}
+
     for fits, spec, serving in [
         (True, {}, {"args": ["--rest_api_port=8501", "--model_name=m18510"], "ports": [{"containerPort": 8500}]}),
         (True, {"initContainers": [{**native, "ports": [{"containerPort": 15090}]}]}, {}),
@@ -219,12 +224,36 @@ def conditions():
         (False, {"resources": {"limits": {"cpu": "1"}}}, {}),
         (False, {"containers": [probe]}, {}),
         (False, {"initContainers": [{**native, **probe}]}, {}),
+        (True, {"initContainers": [{"name": "w", "image": "w", "command": ["cp", "/m", "/models"]}]}, {}),
+        (False, {"initContainers": [check]}, {}),
+        (False, {"initContainers": [{"name": "w", "image": "tensorflow/serving"}]}, {}),
+        (False, {"initContainers": [{"name": "w", "image": "w", "args": ["--listen=:8500"]}]}, {}),
+        (True, {"containers": [{"name": "w", "image": "w", "env": [{"name": "TO", "value": "localhost:8500"}]}]}, {}),
+        (False, {"containers": [{"name": "w", "image": "w", "command": ["nc", "-l", "8510"]}]}, {}),
+        (False, {"containers": [{"name": "w", "image": "w", "env": [{"name": "PORT", "value": "9464"}]}]}, {}),
+        (False, {"containers": [{"name": "w", "image": "w", "livenessProbe": {"httpGet": {"port": 9464}}}]}, {}),
+        (True, {"containers": [{"name": "w", "image": "w", "livenessProbe": {"httpGet": {"port": "admin"}}}]}, {}),
+        (False, {"containers": [handed_on("SERVING_READINESS_PROBE", 8500)]}, {}),
+        (False, {"containers": [handed_on("ISTIO_KUBE_APP_PROBERS", 8500)]}, {}),
+        (True, {"containers": [handed_on("ISTIO_KUBE_APP_PROBERS", 8080)]}, {}),
+        (False, {"nodeSelector": {"kubernetes.io/os": "windows"}}, {}),
+        (True, {"nodeSelector": {"kubernetes.io/os": "linux", "zone": "a"}}, {}),
+        (False, {"containers": [{"name": "w", "image": "a/tf-serving", "args": ["--port=8600"]}]}, {}),
+        (False, {"containers": [{"name": "w", "image": "w", "args": ["--model_base_path=/m"]}]}, {}),
+        (False, {"containers": [{"name": "w", "image": "w", "command": ["tensorflow_model_server"]}]}, {}),
+        (False, {"containers": [{"name": "w", "image": "example.org/flatline:0.1.0", "args": ["serve"]}]}, {}),
+        (False, {}, {"args": ["--model_name=m", "--"]}),
+        (False, {}, {"env": [{"name": "TLS", "value": "--ssl_config_file=/t"}]}),
     ]:
         pod = json.loads(json.dumps(pods["bare"]))
         others = spec.pop("containers", [])
         pod["spec"].update(spec)
         pod["spec"]["containers"] = [{"name": "serving", "image": "tensorflow/serving", **serving}, *others]
         assert takes(pod) == fits, (fits, pod["spec"])
+    for value, fits in {"enabled": True, "true": True, "disabled": False, "maybe": False}.items():
+        pod["metadata"]["annotations"] = {"flatline.dev/inject": value}
+        pod["spec"]["containers"] = [{"name": "serving", "image": "tensorflow/serving"}]
+        assert takes(pod) == fits, value
     mutations = [m["jsonPatch"]["expression"] for m in policy["spec"]["mutations"]]
     for expression in mutations + [v["expression"] for v in policy["spec"]["variables"]]:
         celpy.Environment().compile(expression)

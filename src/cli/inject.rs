@@ -32,18 +32,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Error> {
             args.file
         ))
     })?;
-    let stream = String::from_utf8(bytes).map_err(|error| {
-        let good = error.utf8_error().valid_up_to();
-        let lines = error.as_bytes()[..good]
-            .iter()
-            .filter(|b| **b == b'\n')
-            .count();
-        Error::Config(format!(
-            "file: {name}: line {}: no UTF-8 (example: a YAML file in UTF-8)",
-            lines + 1
-        ))
-    })?;
-    let rewritten = rewrite(&stream, &settings);
+    let rewritten = rewrite(&bytes, &settings);
     // A reader that has seen enough closes the pipe.
     let _ = std::io::stdout().write_all(rewritten.text.as_bytes());
     for note in rewritten

@@ -108,16 +108,16 @@ impl Injection {
             ),
         ];
         for (resource, request, limit, examples) in all {
-            let mut read = |flag: &str, text: &str, example: &str| {
-                if !is_enough(resource, text) {
+            let mut read = |flag: &str, bound: &str, text: &str, example: &str| {
+                if !is_enough(bound, resource, text) {
                     wrong.push(format!(
                         "{resource}-{flag}: `{text}` is no quantity, or too little to run with (example: --{resource}-{flag} {example})"
                     ));
                 }
                 quantity(text)
             };
-            let least = read("request", &request, examples.0);
-            let most = read("limit", &limit, examples.1);
+            let least = read("request", "requests", &request, examples.0);
+            let most = read("limit", "limits", &limit, examples.1);
             if let (Some(least), Some(most)) = (least, most)
                 && least > most
             {

@@ -1,13 +1,33 @@
-//! How the fields of a log line are written where a person reads it.
+//! The log: where its lines go, and how their fields are written where a person reads them.
 
 use crate::visible::visible;
 use std::fmt::Write;
+use std::io::IsTerminal;
+use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
-use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::debug_fn;
+use tracing_subscriber::fmt::{FormatFields, MakeWriter};
+
+/// Writes lines from now on by `writer`, which leads to stderr: coloured where a terminal is there.
+pub(super) fn start<W>(filter: EnvFilter, json: bool, writer: W)
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let builder = tracing_subscriber::fmt()
+        .fmt_fields(fields())
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(writer);
+    // A second subscriber in one process is refused, and the first goes on.
+    let _ = if json {
+        builder.json().try_init()
+    } else {
+        builder.try_init()
+    };
+}
 
 /// Fields of which none can end its line: names in them come from the wire.
-pub(super) fn fields() -> impl for<'w> FormatFields<'w> + Send + Sync + 'static {
+fn fields() -> impl for<'w> FormatFields<'w> + Send + Sync + 'static {
     let field = debug_fn(|writer, field, value| {
         let mut text = String::new();
         write!(text, "{value:?}")?;

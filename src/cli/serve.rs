@@ -5,7 +5,7 @@ use crate::app;
 use crate::config::{Config, Raw};
 use crate::error::Error;
 use crate::telemetry;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
@@ -63,16 +63,6 @@ fn log(config: &Config) -> WorkerGuard {
     let (writer, guard) = NonBlockingBuilder::default()
         .buffered_lines_limit(LOG_LINES)
         .finish(std::io::stderr());
-    let builder = tracing_subscriber::fmt()
-        .fmt_fields(super::log::fields())
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(writer);
-    // A second subscriber in one process is refused, and the first goes on.
-    let _ = if config.log_json {
-        builder.json().try_init()
-    } else {
-        builder.try_init()
-    };
+    super::log::start(filter, config.log_json, writer);
     guard
 }

@@ -212,15 +212,6 @@ fn log(level: &str, json: bool) -> Result<(), Error> {
             "log-level: `{level}`: {error} (example: --log-level info)"
         ))
     })?;
-    let builder = tracing_subscriber::fmt()
-        .fmt_fields(super::log::fields())
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    // A second subscriber in one process is refused, and the first goes on.
-    let _ = if json {
-        builder.json().try_init()
-    } else {
-        builder.try_init()
-    };
+    super::log::start(filter, json, std::io::stderr);
     Ok(())
 }

@@ -155,6 +155,10 @@ impl<'a> Reader<'a> {
                 // As an unquoted `8500` is, which the API server refuses.
                 reason: match value {
                     Value::String(_) => reason.to_owned(),
+                    Value::Bool(_) => {
+                        "is no text, which YAML reads in `y` and `on` too; write it in quotes"
+                            .to_owned()
+                    }
                     _ => "is no text; write it in quotes".to_owned(),
                 },
                 example: example.to_owned(),
@@ -172,12 +176,13 @@ impl<'a> Reader<'a> {
         ];
         let mut found = Vec::new();
         for (key, bound, resource, example) in all {
-            let reason = match resource {
-                "cpu" => "is no quantity of processors in thousandths, 1m at least",
+            let reason = match (resource, bound) {
+                ("cpu", _) => "is no quantity of processors in thousandths, 1m at least",
+                (_, "limits") => "is no quantity of bytes, 32Mi at least",
                 _ => "is no quantity of bytes, 1Mi at least",
             };
             let quantity = self.value(key, example, reason, |text| {
-                is_enough(resource, text).then_some(text)
+                is_enough(bound, resource, text).then_some(text)
             });
             found.extend(quantity.map(|text| (bound, resource, text)));
         }

@@ -12,12 +12,22 @@ pub(super) struct Word<'a> {
     pub(super) text: &'a str,
 }
 
-/// A flag, where its value stands, and what has to stand before that value in the same word.
+/// A flag.
 #[derive(Debug, Clone)]
 pub(super) struct Flag<'a> {
-    pub(super) word: Word<'a>,
-    pub(super) before: &'a str,
+    /// One, or two where the next word is the value.
+    pub(super) words: Vec<Word<'a>>,
     pub(super) value: String,
+    pub(super) is_read: bool,
+}
+
+/// Which ways of writing a flag count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Forms {
+    /// All that name the flag, since somebody meant it.
+    Any,
+    /// The one that TensorFlow Serving reads.
+    Read,
 }
 
 /// The words of `command` and `args`, as the container runtime joins them.
@@ -42,6 +52,12 @@ pub(super) fn value_in<'t>(word: &'t str, name: &str) -> Option<Option<&'t str>>
     }
 }
 
+/// Whether TensorFlow Serving reads a flag in the form of `word`: with two dashes, and its value in
+/// the same word. It goes on without any other. Source: `tsl/util/command_line_flags.cc`.
+pub(super) fn is_read(word: &str) -> bool {
+    word.starts_with("--") && word.contains('=')
+}
+
 /// Whether a word may be the value of the flag before it, and is no flag itself.
 pub(super) fn is_value(word: &str) -> bool {
     !word.starts_with('-')
@@ -50,20 +66,17 @@ pub(super) fn is_value(word: &str) -> bool {
 /// Every place that sets `name`.
 pub(super) fn find<'a>(container: &Container<'a>, words: &[Word<'a>], name: &str) -> Vec<Flag<'a>> {
     let flag = |(at, word): (usize, &Word<'a>)| {
-        let (word, before, value) = match value_in(word.text, name)? {
-            Some(value) => {
-                let before = &word.text[..word.text.len() - value.len()];
-                (*word, before, value)
-            }
+        let (words, value) = match value_in(word.text, name)? {
+            Some(value) => (vec![*word], value),
             None => {
                 let next = words.get(at + 1).filter(|next| is_value(next.text))?;
-                (*next, "", next.text)
+                (vec![*word, *next], next.text)
             }
         };
         Some(Flag {
-            word,
-            before,
+            words,
             value: expand(container, value),
+            is_read: is_read(word.text),
         })
     };
     words.iter().enumerate().filter_map(flag).collect()

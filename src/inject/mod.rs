@@ -5,11 +5,13 @@
 //! a second pass over a patched pod changes nothing.
 
 mod annotations;
+mod exclude;
 mod flags;
 mod image;
 mod outcome;
 mod patch;
 mod pod;
+mod port;
 mod ports;
 mod probes;
 mod redirect;

@@ -1,16 +1,12 @@
-//! Finds the model server of a pod, how it is started, and its gRPC port.
+//! Finds the model server of a pod, and how it is started.
 
 use super::annotations::Overrides;
-use super::flags::{self, Flag};
+use super::flags::{self, Flag, Forms, Word};
 use super::pod::{Container, Pod};
-use super::ports;
-use super::probes;
 use super::start::{Launch, Start, is_official};
 use super::takeover::Refusal;
-use super::{Mistake, Redirect, Skip};
-
-/// Where TensorFlow Serving listens if nothing says otherwise, and so does its image's entrypoint.
-const DEFAULT_PORT: u16 = 8500;
+use super::{Redirect, Skip, port, ports, probes};
+use serde_json::Value;
 
 /// A model server.
 #[derive(Debug)]
@@ -21,6 +17,10 @@ pub(super) struct Server<'a> {
     pub(super) port: u16,
     /// Every place where that port is a flag.
     pub(super) flags: Vec<Flag<'a>>,
+    /// The word behind which it reads no flags.
+    pub(super) end: Option<Word<'a>>,
+    /// What the pod's owner should know of the port.
+    pub(super) warning: Option<String>,
 }
 
 pub(super) fn find<'a>(
@@ -34,101 +34,27 @@ pub(super) fn find<'a>(
         let detail = format!("container `{}` has a flag for it", container.name());
         return Err(Refusal::Skip(Skip::TlsInServer, detail));
     }
+    let (port, warning) = port::find(&container, &start, overrides, redirect)?;
     Ok(Server {
         container,
         launch: start.launch(),
-        port: port(&container, &start, overrides, redirect)?,
+        port,
         flags: start.flags("port"),
+        end: start.end(),
+        warning,
     })
-}
-
-fn port(
-    container: &Container<'_>,
-    start: &Start<'_>,
-    overrides: &Overrides<'_>,
-    redirect: Redirect,
-) -> Result<u16, Refusal> {
-    let name = container.name();
-    let launch = start.launch();
-    let known_later = |what: String| {
-        let detail = format!(
-            "{what} of container `{name}` is known only when it runs; name its gRPC port by \
-             flatline.dev/port"
-        );
-        Err(Refusal::Skip(Skip::ShellCommand, detail))
-    };
-    let hidden = start.hidden();
-    if let (Some(word), None) = (hidden, overrides.port) {
-        return known_later(format!("the word `{word}`"));
-    }
-    let is_default = hidden.is_none() && launch == Launch::Words && start.is_certain();
-    let said = match (start.value("port"), overrides.port) {
-        (Some(text), _) => text,
-        (None, _) if is_default => DEFAULT_PORT.to_string(),
-        (None, Some(port)) => return Ok(port),
-        (None, None) => return guess(container, start),
-    };
-    if said == "0" {
-        let detail = format!("container `{name}` has --port=0");
-        return Err(Refusal::Skip(Skip::UnixOnly, detail));
-    }
-    // Of a program that nobody knows, `--port` may be any; to move it by one, it has to be this.
-    let is_certain = redirect == Redirect::Args || is_model_server(container);
-    match (overrides.port, said.parse::<u16>()) {
-        (Some(port), Ok(other)) if port != other && is_certain => Err(Refusal::Mistake(Mistake {
-            annotation: "flatline.dev/port".to_owned(),
-            value: port.to_string(),
-            reason: format!(
-                "is not the port of container `{name}`, which is started with port {other}"
-            ),
-            example: other.to_string(),
-        })),
-        (Some(port), _) | (None, Ok(port)) => Ok(port),
-        (None, Err(_)) if said.contains(['$', '`']) || said.contains(" and ") => {
-            known_later(format!("port `{said}`"))
-        }
-        (None, Err(_)) => {
-            let detail =
-                format!("container `{name}`: --port={said:?} is no number from 1 to 65535");
-            Err(Refusal::Skip(Skip::UnknownEntrypoint, detail))
-        }
-    }
-}
-
-/// The default, unless the container speaks against it: an image's own entrypoint may well have
-/// another, and so may a script or text in which nobody sees the server start.
-fn guess(container: &Container<'_>, start: &Start<'_>) -> Result<u16, Refusal> {
-    // The variable that Bitnami's image turns into `--port`.
-    let mut variables = container.list("env").iter();
-    let bitnami = variables.find(|v| v["name"] == "TENSORFLOW_SERVING_PORT_NUMBER");
-    let bitnami = bitnami.and_then(|v| v["value"].as_str()?.parse().ok());
-    if let (Some(port), Launch::Unknown) = (bitnami, start.launch()) {
-        return Ok(port);
-    }
-    let declared = container.list("ports").iter().filter(|p| ports::is_tcp(p));
-    let declared: Vec<_> = declared.filter_map(ports::number).collect();
-    let declares_another = !declared.is_empty() && !declared.contains(&DEFAULT_PORT);
-    let runs_another = match start.launch() {
-        Launch::Words => false,
-        Launch::Shell => declared.is_empty() && !start.names_server(),
-        Launch::Unknown => !container.list("command").is_empty(),
-    };
-    if declares_another || runs_another {
-        let detail = format!(
-            "nothing says that container `{}` listens on {DEFAULT_PORT}; name its gRPC port by \
-             flatline.dev/port",
-            container.name()
-        );
-        return Err(Refusal::Skip(Skip::UnknownEntrypoint, detail));
-    }
-    Ok(DEFAULT_PORT)
 }
 
 /// Whether a container that is not the pod's server runs one on `port`, as a check of a model does.
 pub(super) fn runs_on(container: &Container<'_>, port: u16) -> bool {
     let start = Start::read(container);
-    let said = start.value("port").map(|text| text.parse());
-    start.names_server() && said.unwrap_or(Ok(DEFAULT_PORT)) == Ok(port)
+    // Which of two forms its server reads does not matter: neither may be in the way.
+    let may_be = |forms| {
+        let said = start.value("port", forms).map(|text| text.parse());
+        said.unwrap_or(Ok(port::DEFAULT)) == Ok(port)
+    };
+    let runs = start.names_server() || start.is_certain();
+    runs && (may_be(Forms::Any) || may_be(Forms::Read))
 }
 
 fn choose<'a>(pod: &Pod<'a>, overrides: &Overrides<'_>) -> Result<Container<'a>, Refusal> {
@@ -147,6 +73,10 @@ fn choose<'a>(pod: &Pod<'a>, overrides: &Overrides<'_>) -> Result<Container<'a>,
         [one] => Ok(*one),
         [] => {
             let all: Vec<_> = pod.running().collect();
+            let image = all.iter().find(|container| has_image(container));
+            if let Some(container) = image {
+                return of_image(container, overrides);
+            }
             let detail = format!(
                 "none of the containers {} runs TensorFlow Serving; name one by flatline.dev/container",
                 names(&all)
@@ -160,30 +90,61 @@ fn choose<'a>(pod: &Pod<'a>, overrides: &Overrides<'_>) -> Result<Container<'a>,
     }
 }
 
-fn is_model_server(container: &Container<'_>) -> bool {
+/// A container that has an image of the server and seems to be something else, unless the owner
+/// names its port.
+fn of_image<'a>(
+    container: &Container<'a>,
+    overrides: &Overrides<'_>,
+) -> Result<Container<'a>, Refusal> {
+    match other_than_server(container, &Start::read(container)) {
+        Some(what) if overrides.port.is_none() => {
+            let detail = format!(
+                "container `{}` has an image of TensorFlow Serving and {what}; where that serves \
+                 models, name it by flatline.dev/container",
+                container.name()
+            );
+            Err(Refusal::Skip(Skip::UnknownEntrypoint, detail))
+        }
+        _ => Ok(*container),
+    }
+}
+
+pub(super) fn is_model_server(container: &Container<'_>) -> bool {
     let start = Start::read(container);
-    is_official(container.image())
-        || is_image_of_server(flags::base(container.image()))
-        || start.names_server()
-        || start.has_own_flag()
-            && !is_another_program(container)
-            && !answers_http(container, &start)
+    start.names_server()
+        || (start.has_own_flag() || has_image(container))
+            && other_than_server(container, &start).is_none()
+}
+
+/// Whether the image is one of the server, which may as well run something else.
+fn has_image(container: &Container<'_>) -> bool {
+    is_official(container.image()) || is_image_of_server(flags::base(container.image()))
+}
+
+/// What a container seems to be that does not name the server's binary, if not the server.
+fn other_than_server(container: &Container<'_>, start: &Start<'_>) -> Option<String> {
+    let command = container.list("command").first().and_then(Value::as_str);
+    // A shell may run the server, and a program of which the flags are the server's does.
+    let runs = command.filter(|_| start.launch() != Launch::Shell && !start.has_own_flag());
+    let runs = runs.or_else(|| another_program(container));
+    let http = || answers_http(container, start).then(|| "answers HTTP on its port".to_owned());
+    runs.map(|program| format!("runs `{program}`"))
+        .or_else(http)
 }
 
 /// Whether a probe asks by HTTP the port that would be gRPC's.
 fn answers_http(container: &Container<'_>, start: &Start<'_>) -> bool {
-    let Some(port) = start.value("port") else {
-        return false;
-    };
+    let port = start.value("port", Forms::Any);
+    let port = port.unwrap_or_else(|| port::DEFAULT.to_string());
     probes::ports(container).iter().any(|(path, asked)| {
         let asked = ports::asked(container, asked);
         path.contains(&"httpGet") && asked.is_some_and(|asked| asked.to_string() == port)
     })
 }
 
-/// Whether the command starts a program that is known to be none of TensorFlow's: its flags may be
+/// The program that the words start, if it is known to be none of TensorFlow's: its flags may be
 /// named as those of the server are.
-fn is_another_program(container: &Container<'_>) -> bool {
+fn another_program<'a>(container: &Container<'a>) -> Option<&'a str> {
     const OTHERS: [&str; 16] = [
         "python",
         "java",
@@ -202,12 +163,11 @@ fn is_another_program(container: &Container<'_>) -> bool {
         "tritonserver",
         "torchserve",
     ];
-    let words = flags::words(container);
-    let mut program = words.iter().map(|word| flags::base(word.text));
-    program.next().is_some_and(|word| {
-        // `python3.11` is one too.
-        OTHERS.contains(&word.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.'))
-    })
+    let program = flags::words(container).first()?.text;
+    let name = flags::base(program);
+    // `python3.11` is one too.
+    let name = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    OTHERS.contains(&name).then_some(program)
 }
 
 /// Whether an image without its path is named as the server's are: scrapers and clients of the

@@ -1,7 +1,7 @@
 //! What a shell runs that starts a container's process: whether one does, the text it is given,
 //! and the model server's flags in that text.
 
-use super::flags::{Word, base, is_value, value_in};
+use super::flags::{Forms, Word, base, is_read, is_value, value_in};
 
 const SHELLS: [&str; 7] = ["sh", "bash", "ash", "dash", "zsh", "ksh", "busybox"];
 /// Options of shells whose value is the next word.
@@ -56,12 +56,14 @@ fn operand<'a>(word: &Word<'a>, takes_text: bool) -> Option<Shell<'a>> {
 }
 
 /// The value of the flag `name` in a command's words, the last of several.
-pub(super) fn flag(words: &[String], name: &str) -> Option<String> {
+pub(super) fn flag(words: &[String], name: &str, forms: Forms) -> Option<String> {
+    let counts = |word: &str| forms == Forms::Any || is_read(word);
     let value = |(at, word): (usize, &String)| match value_in(word, name)? {
         Some(value) => Some(value.to_owned()),
         None => words.get(at + 1).filter(|next| is_value(next)).cloned(),
     };
-    words.iter().enumerate().filter_map(value).next_back()
+    let counting = words.iter().enumerate().filter(|(_, word)| counts(word));
+    counting.filter_map(value).next_back()
 }
 
 #[cfg(test)]
@@ -114,10 +116,12 @@ mod tests {
     #[test]
     fn the_last_flag_counts() {
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let port = |text| flag(&words(text), "port");
+        let port = |text| flag(&words(text), "port", Forms::Any);
         assert_eq!(port("x --port=1 -port 2").as_deref(), Some("2"));
         assert_eq!(port("x --port 1 --portly=2").as_deref(), Some("1"));
         assert_eq!(port("x ---port=1 port=2 --port"), None);
         assert_eq!(port("x --port=1 --port --host=2").as_deref(), Some("1"));
+        let read = |text| flag(&words(text), "port", Forms::Read);
+        assert_eq!(read("x --port=1 -port=2 --port 3").as_deref(), Some("1"));
     }
 }

@@ -29,6 +29,10 @@ pub enum Skip {
     ShellCommand,
     /// An image's own entrypoint starts it, and nobody knows whether that passes flags on.
     UnknownEntrypoint,
+    /// The port is one of those on which only the privileged may listen.
+    PrivilegedPort,
+    /// A service mesh takes inbound connections by rules of its own in the kernel.
+    ServiceMesh,
     /// A sidecar of the old kind would keep the pod from ever completing.
     WouldNotComplete,
     /// The pod runs Windows.
@@ -41,7 +45,7 @@ pub enum Skip {
 
 impl Skip {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Skip; 16] = [
+    pub const ALL: [Skip; 18] = [
         Skip::OptedOut,
         Skip::HostNetwork,
         Skip::NoModelServer,
@@ -54,6 +58,8 @@ impl Skip {
         Skip::TlsInServer,
         Skip::ShellCommand,
         Skip::UnknownEntrypoint,
+        Skip::PrivilegedPort,
+        Skip::ServiceMesh,
         Skip::WouldNotComplete,
         Skip::Windows,
         Skip::BeingDeleted,
@@ -76,6 +82,8 @@ impl Skip {
             Skip::TlsInServer => "tls_in_server",
             Skip::ShellCommand => "shell_command",
             Skip::UnknownEntrypoint => "unknown_entrypoint",
+            Skip::PrivilegedPort => "privileged_port",
+            Skip::ServiceMesh => "service_mesh",
             Skip::WouldNotComplete => "would_not_complete",
             Skip::Windows => "windows",
             Skip::BeingDeleted => "being_deleted",
@@ -99,6 +107,8 @@ impl fmt::Display for Skip {
             Skip::TlsInServer => "TLS ends inside the model server",
             Skip::ShellCommand => "started by a shell",
             Skip::UnknownEntrypoint => "started by an entrypoint that is not known",
+            Skip::PrivilegedPort => "its port is a privileged one",
+            Skip::ServiceMesh => "in a service mesh",
             Skip::WouldNotComplete => "would never complete",
             Skip::Windows => "runs Windows",
             Skip::BeingDeleted => "being deleted",

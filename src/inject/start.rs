@@ -1,10 +1,12 @@
 //! How a container's process is started, and what that says of the model server in it.
 
-use super::flags::{self, Flag, Word};
+use super::flags::{self, Flag, Forms, Word};
 use super::pod::Container;
 use super::shell::{self, Shell};
 use super::text;
 
+/// Behind this word TensorFlow Serving reads no flags.
+const END: &str = "--";
 const BINARY: &str = "tensorflow_model_server";
 const ENTRYPOINT: &str = "tf_serving_entrypoint.sh";
 /// What stands for the words behind a shell's text.
@@ -42,6 +44,8 @@ pub(super) struct Start<'a> {
     words: Vec<Word<'a>>,
     /// Whether the first of them does.
     is_named: bool,
+    /// The word behind which the server reads none, and nor do the words above go on.
+    end: Option<Word<'a>>,
     shell: Option<Shell<'a>>,
     text: Commands,
 }
@@ -66,13 +70,25 @@ impl<'a> Start<'a> {
             _ => Commands::default(),
         };
         let named = words.iter().position(|word| runs_server(word.text));
-        Start {
+        let mut start = Start {
             container: *container,
             words: words.split_off(named.unwrap_or(0)),
             is_named: named.is_some(),
+            end: None,
             shell,
             text,
+        };
+        // Of a program that nobody knows, it may stand before the server's own.
+        if start.is_certain() {
+            let end = start.words.iter().position(|word| word.text == END);
+            let behind = end.map(|at| start.words.split_off(at));
+            start.end = behind.and_then(|words| words.first().copied());
         }
+        start
+    }
+
+    pub(super) fn end(&self) -> Option<Word<'a>> {
+        self.end
     }
 
     pub(super) fn launch(&self) -> Launch {
@@ -108,12 +124,16 @@ impl<'a> Start<'a> {
     }
 
     /// The value of the flag `name`, as far as it is written out.
-    pub(super) fn value(&self, name: &str) -> Option<String> {
+    pub(super) fn value(&self, name: &str, forms: Forms) -> Option<String> {
         let Some(Shell::Text(_)) = self.shell else {
-            return self.flags(name).pop().map(|flag| flag.value);
+            let mut flags = self.flags(name);
+            flags.retain(|flag| forms == Forms::Any || flag.is_read);
+            return flags.pop().map(|flag| flag.value);
         };
-        let values = self.text.words.iter().filter_map(|c| shell::flag(c, name));
-        let mut values: Vec<_> = values.collect();
+        let commands = self.text.words.iter();
+        let mut values: Vec<_> = commands
+            .filter_map(|words| shell::flag(words, name, forms))
+            .collect();
         values.dedup();
         // Servers that differ have no value in common, and neither of two is read as one.
         (!values.is_empty()).then(|| values.join(" and "))
@@ -125,14 +145,14 @@ impl<'a> Start<'a> {
         const SWITCH: &str = "use_alts_credentials";
         const FILE: &str = "ssl_config_file";
         let is_on = |name| {
-            self.value(name)
-                .is_some_and(|v| !v.is_empty() && v != "false")
+            let value = self.value(name, Forms::Any);
+            value.is_some_and(|v| !v.is_empty() && v != "0" && !v.eq_ignore_ascii_case("false"))
         };
         let is_switch = |word: &str| flags::value_in(word, SWITCH) == Some(None);
         let mut variables = self.container.list("env").iter();
         let hides = |name| {
             let is_written = matches!(self.shell, Some(Shell::Text(text)) if text.contains(name));
-            is_written && self.value(name).is_none()
+            is_written && self.value(name, Forms::Any).is_none()
         };
         is_on(FILE)
             || is_on(SWITCH)
@@ -150,7 +170,7 @@ impl<'a> Start<'a> {
     /// written out it would be the last, which counts.
     pub(super) fn hidden(&self) -> Option<&str> {
         if let Some(Shell::Text(_)) = self.shell {
-            let has_port = self.value("port").is_some();
+            let has_port = self.value("port", Forms::Any).is_some();
             let mut commands = self.text.words.iter();
             let hidden = self.text.hidden.as_deref();
             return hidden.or_else(|| commands.find_map(|c| self.text.hidden_in(c, has_port)));
@@ -232,7 +252,8 @@ fn commands(container: &Container<'_>, words: &[Word<'_>], text: &str) -> Comman
     let is_set = has_functions || all.iter().any(sets);
     let server = |words: &Vec<String>| Some(words[started(words)?..].to_vec());
     let servers: Vec<_> = all.iter().filter_map(server).collect();
-    let has_own = |words: &&Vec<String>| OWN_FLAGS.iter().any(|f| shell::flag(words, f).is_some());
+    let has = |words: &[String], flag| shell::flag(words, flag, Forms::Any).is_some();
+    let has_own = |words: &&Vec<String>| OWN_FLAGS.iter().any(|flag| has(words, flag));
     found.is_named = !servers.is_empty();
     found.words = match all.iter().find(has_own) {
         _ if found.is_named => servers,
@@ -244,6 +265,9 @@ fn commands(container: &Container<'_>, words: &[Word<'_>], text: &str) -> Comman
         words.retain(|word| is_set || !ALL_WORDS.contains(&word.as_str()));
         if words.len() < before {
             words.extend(behind.iter().cloned());
+        }
+        if let (true, Some(end)) = (found.is_named, words.iter().position(|word| word == END)) {
+            words.truncate(end);
         }
     }
     found

@@ -5,8 +5,7 @@ use super::patch::Edits;
 use super::pod::Pod;
 use super::server::{self, Server};
 use super::sidecar::{self, ADMIN_PORT_NAME, Ports};
-use super::start::Launch;
-use super::{Mistake, Redirect, Settings, Skip, ports, probes, redirect, resources};
+use super::{Mistake, Redirect, Settings, Skip, exclude, ports, probes, redirect, resources};
 use json_patch::Patch;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -26,13 +25,12 @@ pub(super) fn plan(
     overrides: &Overrides<'_>,
     settings: &Settings,
 ) -> Result<(Patch, Vec<String>), Refusal> {
-    exclude(pod, settings)?;
+    exclude::of_pod(pod, settings)?;
     let redirect = overrides.redirect.unwrap_or(settings.redirect);
     let server = server::find(pod, overrides, redirect)?;
-    if redirect == Redirect::Args {
-        rewritable(&server, overrides)?;
-    }
+    exclude::of_way(pod, &server, overrides, redirect)?;
     let mut warnings = overrides.warnings.clone();
+    warnings.extend(server.warning.clone());
     let resources = resources::choose(pod, overrides, settings, &mut warnings)?;
     let mut ports = choose_ports(pod, &server, settings, redirect, &mut warnings)?;
 
@@ -89,55 +87,6 @@ fn names_are_free<'a>(
             format!("{what} `{name}` is the pod's own"),
         )),
         None => Ok(()),
-    }
-}
-
-fn exclude(pod: &Pod<'_>, settings: &Settings) -> Result<(), Refusal> {
-    let skip = |reason, detail: &str| Err(Refusal::Skip(reason, detail.to_owned()));
-    if pod.spec.get("hostNetwork") == Some(&Value::Bool(true)) {
-        return skip(Skip::HostNetwork, "spec.hostNetwork is true");
-    }
-    for (path, field) in [("os", "name"), ("nodeSelector", "kubernetes.io/os")] {
-        let os = pod.spec.get(path).and_then(|os| os.get(field));
-        if os.is_some_and(|name| name == "windows") {
-            return skip(Skip::Windows, &format!("spec.{path}: {field} is windows"));
-        }
-    }
-    let policy = pod.spec.get("restartPolicy").and_then(Value::as_str);
-    if settings.legacy_sidecar && policy.is_some_and(|policy| policy != "Always") {
-        return skip(
-            Skip::WouldNotComplete,
-            "restartPolicy is not Always, and a legacy sidecar does not end by itself",
-        );
-    }
-    Ok(())
-}
-
-/// Whether the flags can be changed with certainty.
-fn rewritable(server: &Server<'_>, overrides: &Overrides<'_>) -> Result<(), Refusal> {
-    let name = server.container.name();
-    let advice = "or use flatline.dev/redirect: iptables";
-    match server.launch {
-        Launch::Words => Ok(()),
-        Launch::Shell => Err(Refusal::Skip(
-            Skip::ShellCommand,
-            format!("container `{name}`: write command and args without a shell, {advice}"),
-        )),
-        // Who says the way knows the image. Args where there are none would take the place of the image's own.
-        Launch::Unknown
-            if overrides.redirect == Some(Redirect::Args)
-                && !server.container.list("args").is_empty() =>
-        {
-            Ok(())
-        }
-        Launch::Unknown => Err(Refusal::Skip(
-            Skip::UnknownEntrypoint,
-            format!(
-                "container `{name}`: nothing says that its image passes flags to TensorFlow \
-                 Serving; if it does, write args with --port={} in them, {advice}",
-                server.port
-            ),
-        )),
     }
 }
 
@@ -209,19 +158,22 @@ fn move_server(edits: &mut Edits, pod: &Pod<'_>, server: &Server<'_>, ports: &mu
     let container = &server.container;
     let index = container.index.to_string();
     let at = ["spec", container.list, index.as_str()];
+    let moved = json!(format!("--port={}", ports.upstream));
     if server.flags.is_empty() {
-        let flag = json!(format!("--port={}", ports.upstream));
         // Behind all others, so that it is the last, which counts.
-        match container.list("args") {
-            [] => edits.add(&[at[0], at[1], at[2], "args"], json!([flag])),
-            _ => edits.add(&[at[0], at[1], at[2], "args", "-"], flag),
+        match (server.end, container.list("args")) {
+            (Some(end), _) => {
+                let path = [at[0], at[1], at[2], end.list, &end.index.to_string()];
+                edits.add(&path, moved.clone());
+            }
+            (None, []) => edits.add(&[at[0], at[1], at[2], "args"], json!([moved])),
+            (None, _) => edits.add(&[at[0], at[1], at[2], "args", "-"], moved.clone()),
         }
     }
-    for flag in &server.flags {
-        let word = flag.word;
+    // Each in the form that is read, and both words where there are two: the number of words stays.
+    for word in server.flags.iter().flat_map(|flag| &flag.words) {
         let path = [at[0], at[1], at[2], word.list, &word.index.to_string()];
-        let moved = format!("{}{}", flag.before, ports.upstream);
-        edits.replace(&path, &json!(word.text), json!(moved));
+        edits.replace(&path, &json!(word.text), moved.clone());
     }
     // Its declared ports stay where they are, numbers and all: a Service finds a named port on the
     // pod's ordinary containers alone before Kubernetes 1.33, and a node's port leads to the number,

@@ -23,7 +23,7 @@ struct Edit {
 
 impl Change {
     /// Adds the edits of `patch`. Its operations have to name positions as they were at first,
-    /// except that they put several values at the head of one list.
+    /// except that they put several values in front of one item of a list.
     pub(super) fn plan(&mut self, text: &str, root: &Node, patch: &Patch) -> Result<(), String> {
         for operation in &patch.0 {
             let path: Vec<String> = operation
@@ -162,7 +162,7 @@ impl Change {
                         entries.first().map(|e| e.key.start),
                         entries.last().map(|e| e.value.end),
                         pair,
-                        false,
+                        None,
                     );
                 } else {
                     let at = line_end(text, parent.end);
@@ -172,7 +172,8 @@ impl Change {
                 Some(())
             }
             Kind::List { flow, items } => {
-                let front = key == "0" && !items.is_empty();
+                let before = key.parse().ok().and_then(|at: usize| items.get(at));
+                let before = before.map(|item| item.start);
                 if *flow {
                     self.flow(
                         text,
@@ -180,24 +181,22 @@ impl Change {
                         items.first().map(|i| i.start),
                         items.last().map(|i| i.end),
                         value.to_string(),
-                        front,
+                        before,
                     );
                     return Some(());
                 }
-                let first = items.first()?.start;
-                let dash = dash_before(text, first)?;
+                let dash = dash_before(text, before.unwrap_or(items.first()?.start))?;
                 let start = line_start(text, dash);
                 let indent = text[start..dash].chars().count();
                 if text[start..dash].contains(|c: char| c != ' ') {
                     return None;
                 }
                 let new = print::item(value, indent);
-                let at = if front {
-                    start
-                } else {
-                    line_end(text, parent.end)
+                let at = match before {
+                    Some(_) => start,
+                    None => line_end(text, parent.end),
                 };
-                self.push(at..at, new, indent, front);
+                self.push(at..at, new, indent, before.is_some());
                 Some(())
             }
         }
@@ -233,7 +232,8 @@ impl Change {
         self.push(at..at, new, 0, false);
     }
 
-    /// Puts an entry into `{…}` or `[…]`, on a line of its own where the others are.
+    /// Puts an entry into `{…}` or `[…]`, on a line of its own where the others are: at the end, or
+    /// in front of the one that starts at `before`.
     fn flow(
         &mut self,
         text: &str,
@@ -241,7 +241,7 @@ impl Change {
         first: Option<usize>,
         last: Option<usize>,
         new: String,
-        front: bool,
+        before: Option<usize>,
     ) {
         let inside = parent.start + 1;
         let (Some(first), Some(last)) = (first, last) else {
@@ -254,10 +254,9 @@ impl Change {
             " "
         };
         let lead = lead.replace('\r', "");
-        if front {
-            self.push(first..first, format!("{new},{lead}"), 0, true);
-        } else {
-            self.push(last..last, format!(",{lead}{new}"), 0, false);
+        match before {
+            Some(at) => self.push(at..at, format!("{new},{lead}"), 0, true),
+            None => self.push(last..last, format!(",{lead}{new}"), 0, false),
         }
     }
 }

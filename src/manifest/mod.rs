@@ -85,15 +85,24 @@ impl fmt::Display for Note {
     }
 }
 
-/// Puts the sidecar into every pod of `stream`.
+/// Puts the sidecar into every pod of `stream`, in which a document that is no UTF-8 is broken.
 #[must_use]
-pub fn rewrite(stream: &str, settings: &Settings) -> Rewritten {
+pub fn rewrite(stream: &(impl AsRef<[u8]> + ?Sized), settings: &Settings) -> Rewritten {
+    let (stream, strange) = read(stream.as_ref());
     let mut rewritten = Rewritten::default();
-    for (number, document) in split::documents(stream).into_iter().enumerate() {
+    let mut end = 0;
+    for (number, document) in split::documents(&stream).into_iter().enumerate() {
         let mut notes = Vec::new();
-        let text = match document.broken {
-            Some((line, why)) => Err((line, why)),
-            None => one(document.text, document.line, settings, &mut notes),
+        let start = end;
+        end += document.text.len();
+        let strange = strange.iter().find(|at| (start..end).contains(at));
+        let text = match (strange, document.broken) {
+            (Some(at), _) => {
+                let lines = stream[..*at].matches('\n').count();
+                Err((lines + 1, "is no UTF-8".to_owned()))
+            }
+            (None, Some((line, why))) => Err((line, why)),
+            (None, None) => one(document.text, document.line, settings, &mut notes),
         };
         match text {
             Ok(Some(text)) => {
@@ -119,6 +128,19 @@ pub fn rewrite(stream: &str, settings: &Settings) -> Rewritten {
         rewritten.notes.append(&mut notes);
     }
     rewritten
+}
+
+/// The text of `bytes`, and where in it something stands for what is no UTF-8.
+fn read(bytes: &[u8]) -> (String, Vec<usize>) {
+    let (mut text, mut strange) = (String::new(), Vec::new());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        if !chunk.invalid().is_empty() {
+            strange.push(text.len());
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+    }
+    (text, strange)
 }
 
 /// Leaves `document` out of `text`, but for a marker at its end: without it, what stands before

@@ -1,6 +1,7 @@
 //! A certificate with its key, and the one that is shown now.
 
 use super::provider;
+use crate::visible::visible;
 use std::sync::{Arc, PoisonError, RwLock};
 use thiserror::Error;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -13,17 +14,31 @@ use tokio_rustls::rustls::{Error as TlsError, ServerConfig, server::WebPkiClient
 #[derive(Debug, Error)]
 pub enum Mistake {
     /// The certificate's PEM.
-    #[error("certificate: {0} (example: -----BEGIN CERTIFICATE-----)")]
+    #[error("certificate: {} (example: -----BEGIN CERTIFICATE-----)", broken(.0))]
     Certificate(pem::Error),
     /// No certificate in it.
     #[error("certificate: none in the file (example: -----BEGIN CERTIFICATE-----)")]
     NoCertificate,
     /// The key's PEM.
-    #[error("key: {0} (example: -----BEGIN PRIVATE KEY-----)")]
+    #[error("key: {} (example: -----BEGIN PRIVATE KEY-----)", broken(.0))]
     Key(pem::Error),
     /// They do not belong together, or the key is of a kind that is not known.
     #[error("certificate and key do not make a pair: {0}")]
     Pair(TlsError),
+}
+
+/// What is wrong with a PEM text; the parser itself writes its bytes as numbers.
+fn broken(error: &pem::Error) -> String {
+    let text = |bytes: &[u8]| visible(&String::from_utf8_lossy(bytes)).to_string();
+    match error {
+        pem::Error::MissingSectionEnd { end_marker } => {
+            format!("its end is missing, `-----END {}-----`", text(end_marker))
+        }
+        pem::Error::IllegalSectionStart { line } => {
+            format!("`{}` begins no section", text(line))
+        }
+        other => other.to_string(),
+    }
 }
 
 /// A chain of certificates and the key of the first.
@@ -116,9 +131,14 @@ mod tests {
         assert!(matches!(empty, Err(Mistake::NoCertificate)), "{empty:?}");
         let cut = &old.0.as_bytes()[..old.0.len() / 2];
         let cut = Identity::from_pem(cut, old.1.as_bytes());
-        assert!(
-            matches!(cut, Err(Mistake::Certificate(_) | Mistake::NoCertificate)),
-            "{cut:?}"
-        );
+        let cut = cut.expect_err("cut").to_string();
+        let end = "certificate: its end is missing, `-----END CERTIFICATE-----`";
+        assert!(cut.starts_with(end), "{cut}");
+        let key = Identity::from_pem(old.0.as_bytes(), &old.1.as_bytes()[..40]);
+        let key = key.expect_err("cut").to_string();
+        assert!(key.contains("`-----END PRIVATE KEY-----`"), "{key}");
+        let open = Identity::from_pem(b"-----BEGIN A\x1b\n", old.1.as_bytes());
+        let open = open.expect_err("open").to_string();
+        assert!(open.contains("`-----BEGIN A\\u{1b}` begins"), "{open}");
     }
 }

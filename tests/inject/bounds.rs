@@ -56,10 +56,13 @@ fn what_the_pod_may_use_as_a_whole_grows_by_the_sidecar() {
 fn bounds_that_nothing_runs_with_are_refused() {
     for (key, value) in [
         ("memory-limit", json!("128m")),
+        ("memory-limit", json!("1Mi")),
+        ("memory-limit", json!("31Mi")),
         ("memory-request", json!("64")),
         ("cpu-limit", json!("1u")),
         ("image", json!("Flatline:1")),
         ("port", json!(8500)),
+        ("action", json!(true)),
     ] {
         let annotations = json!({(format!("flatline.dev/{key}")): value});
         let outcome = inject(
@@ -70,13 +73,17 @@ fn bounds_that_nothing_runs_with_are_refused() {
             panic!("{key}: {outcome:?}");
         };
         assert_eq!(mistakes.len(), 1, "{mistakes:?}");
-        assert_eq!(mistakes[0].reason.contains("in quotes"), value.is_number());
+        assert_eq!(mistakes[0].reason.contains("in quotes"), !value.is_string());
+        // Which may be what stands there.
+        assert_eq!(mistakes[0].reason.contains("`y`"), value.is_boolean());
     }
-    let annotations = json!({"flatline.dev/memory-limit": "1e9"});
-    injected(
-        &annotated(serving(&json!({})), annotations),
-        &Settings::default(),
-    );
+    for fits in [
+        json!({"flatline.dev/memory-limit": "1e9"}),
+        json!({"flatline.dev/memory-limit": "32Mi"}),
+        json!({"flatline.dev/memory-request": "1Mi"}),
+    ] {
+        injected(&annotated(serving(&json!({})), fits), &Settings::default());
+    }
 }
 
 #[test]

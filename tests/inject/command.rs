@@ -40,6 +40,33 @@ fn a_wrong_annotation_is_a_finding_whether_the_pod_is_printed_or_not() {
 }
 
 #[test]
+fn a_document_of_other_bytes_is_left_out_alone() {
+    let pod = "kind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: s, image: tensorflow/serving}]}\n";
+    let strange = b"---\nkind: ConfigMap\ndata: {x: \"M\xfc\"}\n";
+    let stream = |documents: &[&[u8]]| {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        fs::write(&file, documents.concat()).expect("a file");
+        let output = Command::new(env!("CARGO_BIN_EXE_flatline"))
+            .args(["inject", "-f"])
+            .arg(file.path())
+            .output();
+        output.expect("the binary runs")
+    };
+    // A sign that stands for what cannot be read is read all the same.
+    let other = "---\nkind: ConfigMap\ndata: {x: \u{fffd}}\n---\n";
+    let broken = stream(&[pod.as_bytes(), strange, other.as_bytes(), pod.as_bytes()]);
+    let text = stderr(&broken);
+    assert_eq!(broken.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains(": line 6: document 2: broken and left out: is no UTF-8\n"),
+        "{text}"
+    );
+    let without = stream(&[pod.as_bytes(), other.as_bytes(), pod.as_bytes()]);
+    assert_eq!(without.status.code(), Some(0), "{}", stderr(&without));
+    assert_eq!(broken.stdout, without.stdout);
+}
+
+#[test]
 fn what_is_injected_or_skipped_for_a_reason_is_none() {
     for (pod, total) in [
         ("pods/bare.json", "1 injected, 0 skipped"),

@@ -34,7 +34,7 @@ fn of_a_shells_text_the_servers_port_counts() {
             "9000",
         ),
         (
-            "warm --port=1 && exec tensorflow_model_server --port 9000\nprobe --port=2",
+            "warm --port=1 && exec tensorflow_model_server --port=9000\nprobe --port=2",
             "9000",
         ),
         (

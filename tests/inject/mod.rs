@@ -2,6 +2,8 @@
 
 mod bounds;
 mod command;
+mod forms;
+mod guards;
 mod launch;
 mod manifest;
 mod recorded;

@@ -270,3 +270,34 @@ async fn the_command_serves_on_after_sigterm_until_it_is_told_again() {
     let ended = tokio::task::spawn_blocking(move || webhook.0.wait());
     assert!(ended.await.unwrap().unwrap().success());
 }
+
+#[test]
+fn the_commands_log_has_no_colours_where_no_terminal_is() {
+    let made = rcgen::generate_simple_self_signed(vec!["a.test".to_owned()]).unwrap();
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = |name: &str, pem: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, pem).unwrap();
+        path
+    };
+    let mut webhook = Command::new(env!("CARGO_BIN_EXE_flatline"))
+        .args(["webhook", "--listen=127.0.0.1:0", "--tls-cert"])
+        .arg(file("tls.crt", made.cert.pem()))
+        .arg("--tls-key")
+        .arg(file("tls.key", made.signing_key.serialize_pem()))
+        .env_remove("NO_COLOR")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let stdout = webhook.stdout.take().unwrap();
+    BufReader::new(stdout).read_line(&mut said).unwrap();
+    let id = webhook.id().to_string();
+    let kill = Command::new("kill").args(["-INT", &id]).status();
+    assert!(kill.unwrap().success());
+    let output = webhook.wait_with_output().unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(log.contains("draining"), "{log}");
+    assert!(!log.contains('\u{1b}'), "{log:?}");
+}

@@ -30,3 +30,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- define "flatline.configuration" -}}
 {{ include "flatline.name" . }}-{{ .Release.Namespace }}
 {{- end }}
+
+{{- /* A quantity as a number; its pattern stands in values.schema.json. */ -}}
+{{- define "flatline.amount" -}}
+{{- $number := regexFind "^[0-9.]+(e[+][0-9]+)?" (toString .) }}
+{{- $suffix := trimPrefix $number (toString .) }}
+{{- $times := dict "" 1.0 "n" 1e-9 "u" 1e-6 "m" 1e-3 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 }}
+{{- mulf (float64 $number) (get $times $suffix) }}
+{{- end }}
