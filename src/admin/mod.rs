@@ -6,7 +6,7 @@ mod reset;
 mod schema;
 mod token;
 
-pub use client::ask;
+pub use client::{address, ask};
 pub use token::Token;
 
 use crate::net::{Listener, Stream};

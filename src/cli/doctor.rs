@@ -4,16 +4,21 @@ use super::runtime;
 use crate::config::{Address, Pair, UpstreamTls};
 use crate::doctor::{Questions, examine, recorded, text};
 use crate::error::{Error, findings};
+use crate::proto::tensorflow::serving::model_spec::VersionChoice;
 use crate::truth::volume::Volume;
 use clap::ValueEnum;
+use jiff::SignedDuration;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Ask a running server which versions it has, what they expect, and whether they answer sensibly
 #[derive(Debug, clap::Args)]
+// The version here is a model's.
 #[command(
-    after_help = "Example:\n  flatline doctor --upstream 127.0.0.1:8510 --model digits --probe\n\nExit code 0 when nothing was found, 1 with findings, 69 when the server is not there, 78 when a file cannot be read."
+    disable_version_flag = true,
+    after_help = "Example:\n  flatline doctor --upstream 127.0.0.1:8510 --model digits --probe\n\nExit code 0 when nothing was found, 1 with findings, 64 when it has not the version or signature asked for, 69 when it is not there or speaks no gRPC, 78 when a file cannot be read."
 )]
 pub(super) struct Args {
     /// Where TensorFlow Serving listens: HOST:PORT or unix:/path
@@ -33,7 +38,11 @@ pub(super) struct Args {
     /// TensorFlow Serving's models.config, where it can be read
     #[arg(long, env = "FLATLINE_MODELS_CONFIG", value_name = "FILE")]
     models_config: Option<PathBuf>,
-    /// Send at most twelve calls: zeros, ones, some that vary, one of them twice, a batch
+    /// Ask this version by its number, not the newest
+    #[arg(long, env = "FLATLINE_MODEL_VERSION", value_name = "N")]
+    version: Option<i64>,
+    /// Send a few calls: zeros, ones, some that vary, one of them twice, a batch. Ten at the most to
+    /// serving_default, or where there is none to each of the first four signatures
     #[arg(long, env = "FLATLINE_PROBE")]
     probe: bool,
     /// Send the first request for the model in this capture file as well, twice
@@ -44,6 +53,22 @@ pub(super) struct Args {
         requires = "probe"
     )]
     recorded: Option<PathBuf>,
+    /// Send them to this signature alone
+    #[arg(
+        long,
+        env = "FLATLINE_SIGNATURE",
+        value_name = "NAME",
+        requires = "probe"
+    )]
+    signature: Option<String>,
+    /// How long the whole may take; what it cuts short is said
+    #[arg(
+        long,
+        env = "FLATLINE_TIMEOUT",
+        value_name = "TIME",
+        default_value = "30s"
+    )]
+    timeout: SignedDuration,
     /// How to print
     #[arg(long, env = "FLATLINE_FORMAT", value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -101,20 +126,38 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Error> {
             args.upstream
         ))
     })?;
+    let timeout = Duration::try_from(args.timeout).ok();
+    let timeout = timeout.filter(|time| !time.is_zero()).ok_or_else(|| {
+        Error::Usage("--timeout has to be more than 0 (example: --timeout 30s)".to_owned())
+    })?;
     let tls = args.tls();
-    let from_file = |path: &PathBuf| recorded(path, &args.model);
+    let mut recorded = match &args.recorded {
+        Some(path) => Some(recorded(path, &args.model)?),
+        None => None,
+    };
+    if let (Some(version), Some(request)) = (args.version, &mut recorded) {
+        let spec = request.model_spec.get_or_insert_default();
+        spec.version_choice = Some(VersionChoice::Version(version));
+    }
     let questions = Questions {
         upstream,
         tls,
-        recorded: args.recorded.as_ref().map(from_file).transpose()?,
+        recorded,
         volume: Volume {
             model_dir: args.model_dir,
             models_config: args.models_config,
         },
         model: args.model,
         probe: args.probe,
+        version: args.version,
+        signature: args.signature,
+        timeout,
     };
-    let found = runtime()?.block_on(examine(&questions))?;
+    let runtime = runtime()?;
+    let found = runtime.block_on(examine(&questions));
+    // A name that is still being resolved is not waited for.
+    runtime.shutdown_background();
+    let found = found?;
     let out = match args.format {
         Format::Text => text(&found),
         Format::Json => serde_json::to_string_pretty(&found)

@@ -13,14 +13,14 @@ use std::process::ExitCode;
 /// Say in plain language what a verdict means: what happened, why, and what to do next
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  flatline explain --admin 127.0.0.1:9464\n  curl -s http://127.0.0.1:9464/api/v1/verdicts | flatline explain"
+    after_help = "Examples:\n  flatline explain --admin http://127.0.0.1:9464\n  curl -s http://127.0.0.1:9464/api/v1/verdicts | flatline explain"
 )]
 pub(super) struct Args {
     /// JSON as of /api/v1/verdicts; - or nothing for standard input
     #[arg(value_name = "FILE", conflicts_with = "admin")]
     file: Option<PathBuf>,
-    /// Ask a running proxy instead
-    #[arg(long, value_name = "ADDR")]
+    /// Ask a running proxy instead: HOST:PORT, http://HOST:PORT or unix:/path
+    #[arg(long, value_name = "ADDR", value_parser = admin::address)]
     admin: Option<Address>,
 }
 

@@ -85,3 +85,14 @@ fn runtime() -> Result<tokio::runtime::Runtime, Error> {
         .build()
         .map_err(|error| Error::Internal(format!("runtime: {error}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory;
+
+    #[test]
+    fn no_command_has_a_flag_twice() {
+        Cli::command().debug_assert();
+    }
+}

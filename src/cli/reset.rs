@@ -9,15 +9,18 @@ use std::process::ExitCode;
 
 /// Make a running proxy forget what it learned of some series, or of all
 #[derive(Debug, clap::Args)]
+// The version here is a model's.
 #[command(
+    disable_version_flag = true,
     after_help = "Example:\n  flatline reset --admin 127.0.0.1:9464 --model digits\n\nUse it after a change that the version number does not show. The proxy must run with --admin-token."
 )]
 pub(super) struct Args {
-    /// The admin address of the running proxy
+    /// The admin address of the running proxy: HOST:PORT, http://HOST:PORT or unix:/path
     #[arg(
         long,
         env = "FLATLINE_ADMIN",
         value_name = "ADDR",
+        value_parser = admin::address,
         default_value = "127.0.0.1:9464"
     )]
     admin: Address,

@@ -34,6 +34,10 @@ fn unknown(account: &'static str, why: &str) -> Account {
 }
 
 fn request(questions: &Questions) -> Account {
+    if let Some(version) = questions.version {
+        let says = format!("version {version} by number (asked by the doctor)");
+        return known("request", says);
+    }
     let Some(recorded) = &questions.recorded else {
         return known(
             "request",

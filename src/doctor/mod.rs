@@ -2,8 +2,12 @@
 //! its outputs follow its inputs. Works before Flatline is deployed at all.
 
 mod accounts;
+mod bound;
+mod inputs;
+mod judged;
 mod probe;
 mod recorded;
+mod refused;
 mod text;
 
 pub use accounts::Account;
@@ -11,13 +15,16 @@ pub use probe::{Probe, ProbedOutput};
 pub use recorded::recorded;
 pub use text::text;
 
+use self::bound::Bound;
+use self::refused::{available, no_signature, no_version, unknown_model};
 use crate::config::{Address, UpstreamTls};
 use crate::diagnose::Reach;
 use crate::diagnose::facts::{Asked, ModelTruth, Signature};
 use crate::diagnose::findings::{Answered, Replies, merge, of_model};
 use crate::error::Error;
 use crate::proto::tensorflow::serving::PredictRequest;
-use crate::report::{Category, Finding};
+use crate::proto::tensorflow::serving::model_spec::VersionChoice;
+use crate::report::Finding;
 use crate::tls;
 use crate::truth::ask::Server;
 use crate::truth::volume::{Volume, entry};
@@ -44,6 +51,12 @@ pub struct Questions {
     pub probe: bool,
     /// One of them, as a client sent it.
     pub recorded: Option<PredictRequest>,
+    /// The version that is asked, by its number; the newest without.
+    pub version: Option<i64>,
+    /// The only signature that the probe calls.
+    pub signature: Option<String>,
+    /// How long the whole may take.
+    pub timeout: Duration,
 }
 
 /// What was found.
@@ -71,13 +84,21 @@ pub struct Examination {
 /// Asks, and writes down what the answers say.
 ///
 /// # Errors
-/// When the server is not there or is no model server, or what is mounted cannot be read.
+/// When the server is not there or is no model server, has not what is asked for, or what is mounted
+/// cannot be read.
 pub async fn examine(questions: &Questions) -> Result<Examination, Error> {
     let mut truth = ModelTruth::default();
     read(questions, &mut truth)?;
-    let server = connect(questions).await?;
-    let status = server.status(&questions.model).await;
-    let signatures = server.signatures(&questions.model, None).await;
+    let bound = Bound::starting(questions.timeout);
+    let late = |late| Error::Unavailable(format!("upstream {}: {late}", questions.upstream));
+    let server = bound.wait(connect(questions)).await.map_err(late)??;
+    let both = async {
+        tokio::join!(
+            server.status(&questions.model),
+            server.signatures(&questions.model, questions.version)
+        )
+    };
+    let (status, signatures) = bound.wait(both).await.map_err(late)?;
     available(questions, status.as_ref().err(), signatures.as_ref().err())?;
     let mut found = Vec::new();
     if let Err(refused) = &status
@@ -85,17 +106,30 @@ pub async fn examine(questions: &Questions) -> Result<Examination, Error> {
     {
         found.push(unknown_model(questions, refused));
     }
+    if let (Some(version), Ok(all), Err(refused)) = (questions.version, &status, &signatures)
+        && refused.code() == Code::NotFound
+    {
+        return Err(no_version(questions, version, all));
+    }
+    if let (Some(name), Ok(found)) = (&questions.signature, &signatures)
+        && !found.by_name.contains_key(name)
+    {
+        return Err(no_signature(name, found.version, found.by_name.keys()));
+    }
     let why = |status: &Status| status.message().to_owned();
     truth.status = status.as_ref().ok().cloned();
     truth.status_nanos = now();
     let version = signatures.as_ref().ok().map(|s| s.version);
     let promised = signatures.as_ref().ok().map(|s| s.promised());
-    let mut probe = None;
-    if let (true, Some(promised)) = (questions.probe, &promised) {
-        let seen = probe::run(&server, questions, promised).await;
-        found.extend(seen.findings(questions));
-        probe = Some(seen);
-    }
+    let probe = match &signatures {
+        _ if !questions.probe => None,
+        Ok(known) => Some(probe::run(&server, questions, &known.promised(), bound).await),
+        Err(refused) => Some(Probe::none(format!(
+            "the signatures are not known: {}",
+            refused.message()
+        ))),
+    };
+    found.extend(probe.iter().flat_map(|probe| probe.findings(questions)));
     let accounts = accounts::all(
         questions,
         status.as_ref().err().map(why),
@@ -152,48 +186,9 @@ async fn connect(questions: &Questions) -> Result<Server, Error> {
     })
 }
 
-/// A server that is away, or that answers neither question, is none to examine.
-fn available(
-    questions: &Questions,
-    status: Option<&Status>,
-    signatures: Option<&Status>,
-) -> Result<(), Error> {
-    let away = |answer: &&Status| {
-        matches!(
-            answer.code(),
-            Code::Unavailable | Code::DeadlineExceeded | Code::Unknown | Code::Cancelled
-        )
-    };
-    let both = status.zip(signatures);
-    let no_server =
-        both.filter(|(a, b)| a.code() == Code::Unimplemented && b.code() == Code::Unimplemented);
-    let reason = match (status.into_iter().chain(signatures).find(away), no_server) {
-        (Some(answer), _) => answer.message().to_owned(),
-        (None, Some(_)) => {
-            "it is no TensorFlow Serving: it knows neither GetModelStatus nor GetModelMetadata"
-                .to_owned()
-        }
-        (None, None) => return Ok(()),
-    };
-    Err(Error::Unavailable(format!(
-        "upstream {}: {reason}",
-        questions.upstream
-    )))
-}
-
-fn unknown_model(questions: &Questions, refused: &Status) -> Finding {
-    Finding {
-        rule: "D14".to_owned(),
-        model: questions.model.clone(),
-        version: None,
-        category: Category::Loading,
-        certain: true,
-        evidence: vec![
-            format!("the server does not know this model: {}", refused.message()),
-            "its name, its base path or the folder below is another".to_owned(),
-        ],
-        confirm: "compare --model with model_name or models.config of the server".to_owned(),
-    }
+/// The version that calls of our own ask for.
+fn asked_version(questions: &Questions) -> Option<VersionChoice> {
+    questions.version.map(VersionChoice::Version)
 }
 
 fn replies() -> Replies {

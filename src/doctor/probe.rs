@@ -1,35 +1,37 @@
 //! A few calls with inputs of our own, and one as a client sent it: do the outputs follow, do they
 //! follow the batch, and do they repeat?
 
-use super::Questions;
+use super::bound::Bound;
+use super::inputs::{request, takes_batches};
+use super::{Questions, asked_version};
 use crate::codec::dtype::{Class, DType};
-use crate::diagnose::facts::{Signature, TensorSpec};
+use crate::diagnose::facts::Signature;
+use crate::proto::tensorflow::TensorProto;
 use crate::proto::tensorflow::serving::model_spec::VersionChoice;
 use crate::proto::tensorflow::serving::{ModelSpec, PredictRequest, PredictResponse};
-use crate::proto::tensorflow::tensor_shape_proto::Dim;
-use crate::proto::tensorflow::{DataType, TensorProto, TensorShapeProto};
-use crate::report::{Category, Finding};
 use crate::truth::ask::Server;
 use prost::Message;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Inputs that are sent: zeros, ones, and some that vary; then the last once more, a batch, and a
-/// recorded request twice. Twelve calls at the most.
-const INPUTS: usize = 8;
+/// Inputs that are sent to a signature: zeros, ones, and some that vary; then the last once more,
+/// and a batch. Ten calls at the most, and a recorded request twice.
+pub(super) const INPUTS: usize = 8;
 /// Rows of the batch.
 const BATCH: i64 = 3;
-/// An unknown dimension is taken for this size, and no tensor is larger than `LARGEST`.
-const UNKNOWN: i64 = 1;
-const LARGEST: u64 = 1 << 22;
+/// No more signatures are called, so that a server gets 42 calls at the most.
+const SIGNATURES: usize = 4;
 
+/// The signature of calls that name none.
 const SIGNATURE: &str = "serving_default";
 
 /// What the calls showed.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Probe {
-    /// The signature that was called.
-    pub signature: String,
+    /// The signatures that were called.
+    pub signatures: Vec<String>,
+    /// Those that were not.
+    pub left_out: Vec<String>,
     /// Calls that were sent.
     pub calls: u32,
     /// The version that answered.
@@ -43,6 +45,8 @@ pub struct Probe {
 /// What the calls showed of one output.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ProbedOutput {
+    /// The signature that it is of.
+    pub signature: String,
     /// Its name.
     pub output: String,
     /// Distinct inputs that were answered.
@@ -67,84 +71,153 @@ struct Asked {
     reply: PredictResponse,
 }
 
+impl Probe {
+    /// Not one call could be sent.
+    pub(super) fn none(why: String) -> Self {
+        Probe {
+            stopped: Some(why),
+            ..Probe::default()
+        }
+    }
+}
+
 pub(super) async fn run(
     server: &Server,
     questions: &Questions,
     signatures: &BTreeMap<String, Signature>,
+    bound: Bound,
 ) -> Probe {
-    let only = signatures.iter().next().filter(|_| signatures.len() == 1);
-    let chosen = signatures.get_key_value(SIGNATURE).or(only);
-    let Some((name, signature)) = chosen else {
-        let names: Vec<_> = signatures.keys().map(String::as_str).collect();
-        return Probe {
-            stopped: Some(format!(
-                "no signature `{SIGNATURE}` among `{}`",
-                names.join("`, `")
-            )),
-            ..Probe::default()
-        };
+    let mut calls = Calls {
+        server,
+        bound,
+        probe: Probe::default(),
     };
-    let mut probe = Probe {
-        signature: name.clone(),
-        ..Probe::default()
-    };
-    let single = |number| request(&questions.model, name, signature, number, 1);
-    let mut asked = Vec::new();
-    // The last one twice.
-    for number in (0..INPUTS).chain([INPUTS - 1]) {
-        match send(server, single(number), &mut probe).await {
-            Some(answer) => asked.push(answer),
-            None => break,
-        }
-    }
-    let mut batch = None;
-    if asked.len() > INPUTS && takes_batches(signature) {
-        let request = request(&questions.model, name, signature, INPUTS - 1, BATCH);
-        batch = send(server, request, &mut probe).await;
-    }
-    let mut again = Vec::new();
-    if let Some(recorded) = &questions.recorded {
-        for _ in 0..2 {
-            again.extend(send(server, Ok(recorded.clone()), &mut probe).await);
-        }
-    }
-    probe.version = asked.iter().chain(&again).find_map(|asked| {
-        match asked.reply.model_spec.as_ref()?.version_choice {
-            Some(VersionChoice::Version(version)) => Some(version),
-            _ => None,
-        }
+    let recorded = questions.recorded.as_ref();
+    let recorded_for = recorded.map(|request| match &request.model_spec {
+        Some(spec) if !spec.signature_name.is_empty() => spec.signature_name.as_str(),
+        _ => SIGNATURE,
     });
-    probe.outputs = judge(&asked, batch.as_ref(), &again);
-    probe
+    let chosen = chosen(questions, signatures);
+    for (name, signature) in signatures {
+        if !chosen.contains(&name.as_str()) || bound.is_over() {
+            calls.probe.left_out.push(name.clone());
+            continue;
+        }
+        let again = recorded.filter(|_| recorded_for == Some(name));
+        calls
+            .signature(questions, name, Some(signature), again)
+            .await;
+    }
+    if let Some(name) = recorded_for.filter(|name| !chosen.contains(name)) {
+        calls.probe.left_out.retain(|left_out| left_out != name);
+        calls.signature(questions, name, None, recorded).await;
+    }
+    calls.probe
 }
 
-async fn send(
-    server: &Server,
-    request: Result<PredictRequest, String>,
-    probe: &mut Probe,
-) -> Option<Asked> {
-    let request = match request {
-        Ok(request) => request,
-        Err(why) => {
-            probe.stopped = Some(why);
-            return None;
-        }
-    };
-    probe.calls += 1;
-    match server.predict(request.clone()).await {
-        Ok(reply) => Some(Asked { request, reply }),
-        Err(status) => {
-            probe.stopped = Some(format!(
-                "the server refused call {}: {}",
-                probe.calls,
-                status.message()
-            ));
-            None
-        }
+/// The signature that is asked for, that of calls that name none, or else the first ones.
+fn chosen<'a>(
+    questions: &'a Questions,
+    signatures: &'a BTreeMap<String, Signature>,
+) -> Vec<&'a str> {
+    match &questions.signature {
+        Some(name) => vec![name],
+        None if signatures.contains_key(SIGNATURE) => vec![SIGNATURE],
+        None => signatures
+            .keys()
+            .map(String::as_str)
+            .take(SIGNATURES)
+            .collect(),
     }
 }
 
-fn judge(asked: &[Asked], batch: Option<&Asked>, again: &[Asked]) -> Vec<ProbedOutput> {
+/// Calls that are sent, and what they showed so far.
+struct Calls<'a> {
+    server: &'a Server,
+    bound: Bound,
+    probe: Probe,
+}
+
+impl Calls<'_> {
+    /// Calls one signature with inputs of our own, if it is known, and with a recorded request.
+    async fn signature(
+        &mut self,
+        questions: &Questions,
+        name: &str,
+        signature: Option<&Signature>,
+        recorded: Option<&PredictRequest>,
+    ) {
+        self.probe.signatures.push(name.to_owned());
+        let to = ModelSpec {
+            name: questions.model.clone(),
+            signature_name: name.to_owned(),
+            version_choice: asked_version(questions),
+        };
+        let mut asked = Vec::new();
+        let mut batch = None;
+        if let Some(signature) = signature {
+            // The last one twice.
+            for number in (0..INPUTS).chain([INPUTS - 1]) {
+                match self.send(name, request(&to, signature, number, 1)).await {
+                    Some(answer) => asked.push(answer),
+                    None => break,
+                }
+            }
+            if asked.len() > INPUTS && takes_batches(signature) {
+                let request = request(&to, signature, INPUTS - 1, BATCH);
+                batch = self.send(name, request).await;
+            }
+        }
+        let mut again = Vec::new();
+        for request in recorded.into_iter().flat_map(|request| [request, request]) {
+            again.extend(self.send(name, Ok(request.clone())).await);
+        }
+        let version = asked.iter().chain(&again).find_map(|asked| {
+            match asked.reply.model_spec.as_ref()?.version_choice {
+                Some(VersionChoice::Version(version)) => Some(version),
+                _ => None,
+            }
+        });
+        self.probe.version = self.probe.version.or(version);
+        let outputs = judge(name, &asked, batch.as_ref(), &again);
+        self.probe.outputs.extend(outputs);
+    }
+
+    async fn send(
+        &mut self,
+        signature: &str,
+        request: Result<PredictRequest, String>,
+    ) -> Option<Asked> {
+        let why = match self.answer(request).await {
+            Ok(asked) => return Some(asked),
+            Err(why) => format!("signature `{signature}`: {why}"),
+        };
+        let stopped = &mut self.probe.stopped;
+        *stopped = Some(match stopped.take() {
+            Some(before) => format!("{before}; {why}"),
+            None => why,
+        });
+        None
+    }
+
+    async fn answer(&mut self, request: Result<PredictRequest, String>) -> Result<Asked, String> {
+        let request = request?;
+        self.probe.calls += 1;
+        let number = self.probe.calls;
+        let reply = self.bound.wait(self.server.predict(request.clone())).await;
+        let reply = reply.map_err(|late| format!("call {number} had {late}"))?;
+        let reply = reply
+            .map_err(|status| format!("the server refused call {number}: {}", status.message()))?;
+        Ok(Asked { request, reply })
+    }
+}
+
+fn judge(
+    signature: &str,
+    asked: &[Asked],
+    batch: Option<&Asked>,
+    again: &[Asked],
+) -> Vec<ProbedOutput> {
     let all = || asked.iter().chain(again);
     let names: BTreeSet<&String> = all().flat_map(|asked| asked.reply.outputs.keys()).collect();
     let bytes = |asked: &Asked, name: &String| {
@@ -175,6 +248,7 @@ fn judge(asked: &[Asked], batch: Option<&Asked>, again: &[Asked]) -> Vec<ProbedO
                 .into_iter()
                 .flat_map(|a| a.request.inputs.keys());
             ProbedOutput {
+                signature: signature.to_owned(),
                 output: name.clone(),
                 inputs: first.len(),
                 distinct: distinct.len(),
@@ -212,152 +286,4 @@ fn is_odd(tensor: &TensorProto) -> bool {
     in_content
         || tensor.float_val.iter().any(|v| !v.is_finite())
         || tensor.double_val.iter().any(|v| !v.is_finite())
-}
-
-impl Probe {
-    /// What is wrong with the outputs.
-    pub(super) fn findings(&self, questions: &Questions) -> Vec<Finding> {
-        let again = format!(
-            "flatline doctor --upstream {} --model '{}' --probe",
-            questions.upstream,
-            questions.model.replace('\'', r"'\''")
-        );
-        let finding = |rule: &str, category, certain, line: String| Finding {
-            rule: rule.to_owned(),
-            model: questions.model.clone(),
-            version: self.version,
-            category,
-            certain,
-            evidence: vec![line],
-            confirm: again.clone(),
-        };
-        let mut found = Vec::new();
-        for output in &self.outputs {
-            let name = &output.output;
-            // A class id may well be one for eight inputs out of nowhere.
-            let flat = output.real && output.distinct == 1 && output.inputs == INPUTS;
-            if output.non_finite > 0 {
-                let line = format!("output `{name}` holds NaN or infinity");
-                found.push(finding("D21", Category::Runtime, true, line));
-            } else if flat && output.follows_batch == Some(false) {
-                let line = format!(
-                    "output `{name}` is the same for {INPUTS} distinct inputs, zeros and ones among them, and does not follow a batch: the graph does not read its input"
-                );
-                found.push(finding("D5", Category::Signature, false, line));
-            } else if flat {
-                let line = format!(
-                    "output `{name}` is the same for {INPUTS} distinct inputs, zeros and ones among them"
-                );
-                found.push(finding("D20", Category::Training, false, line));
-            }
-            if let Some(input) = output.echo_of.as_ref().filter(|_| self.outputs.len() == 1) {
-                let line = format!("output `{name}` equals input `{input}` in every call");
-                found.push(finding("D6", Category::Signature, true, line));
-            }
-            if output.repeats == Some(false) {
-                let line = format!("output `{name}` differs for the same input");
-                found.push(finding("D25", Category::Runtime, true, line));
-            }
-        }
-        found
-    }
-}
-
-/// Whether some input takes any number of rows.
-fn takes_batches(signature: &Signature) -> bool {
-    let mut inputs = signature.inputs.values();
-    inputs.any(|input| {
-        input
-            .dims
-            .as_ref()
-            .is_some_and(|dims| dims.first() == Some(&-1))
-    })
-}
-
-fn request(
-    model: &str,
-    name: &str,
-    signature: &Signature,
-    number: usize,
-    rows: i64,
-) -> Result<PredictRequest, String> {
-    let mut inputs = Vec::new();
-    for (input, spec) in &signature.inputs {
-        inputs.push((input.clone(), tensor(input, spec, number, rows)?));
-    }
-    Ok(PredictRequest {
-        model_spec: Some(ModelSpec {
-            name: model.to_owned(),
-            signature_name: name.to_owned(),
-            ..ModelSpec::default()
-        }),
-        inputs: inputs.into_iter().collect(),
-        output_filter: Vec::new(),
-    })
-}
-
-/// Input `number`: 0 is all zeros, 1 all ones, the others vary from element to element.
-fn tensor(name: &str, spec: &TensorSpec, number: usize, rows: i64) -> Result<TensorProto, String> {
-    let number_of = DataType::from_str_name(&spec.dtype).unwrap_or_default() as i32;
-    let dtype = DType::from_number(number_of)
-        .ok_or_else(|| format!("input `{name}` has a type without values"))?;
-    let dims = spec.dims.clone().unwrap_or_default();
-    let sizes: Vec<i64> = dims
-        .iter()
-        .enumerate()
-        .map(|(at, size)| match (at, *size) {
-            (0, ..0) => rows,
-            (_, ..0) => UNKNOWN,
-            (_, size) => size,
-        })
-        .collect();
-    let count = sizes
-        .iter()
-        .try_fold(1_u64, |count, size| count.checked_mul(size.unsigned_abs()));
-    let count = count
-        .filter(|count| *count <= LARGEST)
-        .ok_or_else(|| format!("input `{name}` is too large to probe"))?;
-    let mut tensor = TensorProto {
-        dtype: number_of,
-        tensor_shape: Some(TensorShapeProto {
-            dim: sizes
-                .into_iter()
-                .map(|size| Dim {
-                    size,
-                    name: String::new(),
-                })
-                .collect(),
-            unknown_rank: false,
-        }),
-        ..TensorProto::default()
-    };
-    let values = (0..count).map(|i| value(number, i));
-    match (dtype.class, dtype.size) {
-        (Class::Float, 4) => tensor.float_val = values.map(|v| v as f32).collect(),
-        (Class::Float, 8) => tensor.double_val = values.collect(),
-        (Class::Integer, 8) if number_of == 9 => {
-            tensor.int64_val = values.map(|v| (v * 8.0) as i64).collect();
-        }
-        (Class::Integer, 1 | 2 | 4) => tensor.int_val = values.map(|v| (v * 8.0) as i32).collect(),
-        (Class::Bool, _) => tensor.bool_val = values.map(|v| v > 0.5).collect(),
-        (Class::String, _) => {
-            tensor.string_val = values.map(|v| format!("{v:.3}").into_bytes()).collect();
-        }
-        _ => {
-            return Err(format!(
-                "input `{name}` is {}, which the probe cannot make",
-                dtype.name()
-            ));
-        }
-    }
-    Ok(tensor)
-}
-
-/// A number from 0 to 1 that is another in every input from the third on.
-fn value(number: usize, i: u64) -> f64 {
-    match number {
-        0 => 0.0,
-        1 => 1.0,
-        n => ((n as f64 * 0.754_877_666 + i as f64 * 0.569_840_291).fract()).abs(),
-    }
 }

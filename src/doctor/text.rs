@@ -37,7 +37,12 @@ pub fn text(found: &Examination) -> String {
         self::probe(&mut text, probe);
     }
     if found.findings.is_empty() {
-        text.push_str("\nnothing found\n");
+        text.push_str(match &found.probe {
+            Some(probe) if probe.stopped.is_some() => {
+                "\nnothing found, as far as the probe could ask\n"
+            }
+            _ => "\nnothing found\n",
+        });
     } else {
         text.push_str("\nfindings\n");
     }
@@ -65,7 +70,16 @@ fn probe(text: &mut String, probe: &Probe) {
     if let Some(why) = &probe.stopped {
         line(text, format_args!("  stopped: {why}"));
     }
+    if !probe.left_out.is_empty() {
+        let names = probe.left_out.join("`, `");
+        line(
+            text,
+            format_args!("  not called: `{names}` (--signature calls one of them)"),
+        );
+    }
+    let several = probe.signatures.len() > 1;
     for output in &probe.outputs {
+        let of = several.then(|| format!(" of {}", output.signature));
         let repeats = match output.repeats {
             Some(true) => "repeats for the same input",
             Some(false) => "differs for the same input",
@@ -74,8 +88,11 @@ fn probe(text: &mut String, probe: &Probe) {
         line(
             text,
             format_args!(
-                "  output {}: {} distinct for {} inputs, {repeats}",
-                output.output, output.distinct, output.inputs
+                "  output {}{}: {} distinct for {} inputs, {repeats}",
+                output.output,
+                of.unwrap_or_default(),
+                output.distinct,
+                output.inputs
             ),
         );
         if output.follows_batch == Some(false) {

@@ -11,7 +11,7 @@ mod version;
 pub use text::text;
 
 use crate::error::Error;
-use crate::models_config::{At, Mistake, read_text};
+use crate::models_config::{At, LARGEST, Mistake, read_text};
 use serde::Serialize;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,6 +57,8 @@ pub enum What {
     VersionFolder,
     /// Flatline's configuration.
     FlatlineToml,
+    /// A file beyond the bound, which is not looked into.
+    TooLarge,
     /// None of these.
     Unknown,
 }
@@ -178,6 +180,10 @@ fn file(path: &Path) -> Report {
                     path,
                     "is the graph of a SavedModel: give the version folder that holds it, or the model's base folder",
                 );
+            } else if fs::metadata(path).is_ok_and(|found| found.len() > LARGEST) {
+                // It may well be sound.
+                report.what = What::TooLarge;
+                report.mistake("too-large", path, mistake);
             } else {
                 let reason = format!(
                     "{}; so it is no models.config and no Flatline TOML, which are text, nor the folder of a SavedModel",

@@ -158,9 +158,94 @@ fn folders_of_versions() {
     create_dir_all(version.join("variables")).unwrap();
     write(version.join("saved_model.pb"), b"\x12\x7f").unwrap();
     write(version.join("variables/variables.index"), b"x").unwrap();
-    assert_eq!(found(&version), ["incomplete", "unreadable"]);
+    assert_eq!(found(&version), ["incomplete", "unreadable", "unreadable"]);
     write(version.join("saved_model.pb"), b"").unwrap();
     assert_eq!(found(&version)[..1], ["incomplete"]);
+}
+
+/// A version whose graph has nodes of these kinds.
+fn version_of(ops: &[&str]) -> tempfile::TempDir {
+    use crate::proto::tensorflow::meta_graph_def::MetaInfoDef;
+    use crate::proto::tensorflow::{GraphDef, MetaGraphDef, NodeDef, SavedModel};
+    use prost::Message;
+    let node = |op: &&str| NodeDef {
+        name: op.to_lowercase(),
+        op: (*op).to_owned(),
+        ..NodeDef::default()
+    };
+    let graph = MetaGraphDef {
+        meta_info_def: Some(MetaInfoDef {
+            tags: vec!["serve".to_owned()],
+            ..MetaInfoDef::default()
+        }),
+        graph_def: Some(GraphDef {
+            node: ops.iter().map(node).collect(),
+            library: None,
+        }),
+        signature_def: [("serving_default".to_owned(), Default::default())].into(),
+        ..MetaGraphDef::default()
+    };
+    let model = SavedModel {
+        saved_model_schema_version: 1,
+        meta_graphs: vec![graph],
+    };
+    let base = versions(&["1"]);
+    write(base.path().join("1/saved_model.pb"), model.encode_to_vec()).unwrap();
+    base
+}
+
+#[test]
+fn variables_without_their_folder_are_missed_and_a_frozen_graph_has_none() {
+    let found = |base: &tempfile::TempDir| -> Vec<_> {
+        let notes = examine(base.path()).unwrap().findings;
+        let words = notes.into_iter().map(|note| (note.rule, note.message));
+        words.collect()
+    };
+    let base = version_of(&["Placeholder", "VarHandleOp", "RestoreV2"]);
+    for folder in ["no folder", "an empty one"] {
+        let [(rule, words)] = &found(&base)[..] else {
+            panic!("{folder}: {:?}", found(&base));
+        };
+        assert_eq!(*rule, "incomplete", "{folder}");
+        assert!(words.contains("\"varhandleop\" is one"), "{words}");
+        create_dir_all(base.path().join("1/variables")).unwrap();
+    }
+    // Told of once.
+    write(
+        base.path()
+            .join("1/variables/variables.data-00000-of-00001"),
+        b"x",
+    )
+    .unwrap();
+    assert_eq!(found(&base).len(), 1, "{:?}", found(&base));
+    for ops in [
+        &["Placeholder", "Const", "MatMul"][..],
+        &["Placeholder", "RestoreV2"],
+    ] {
+        assert_eq!(found(&version_of(ops)), [], "{ops:?}");
+    }
+}
+
+#[test]
+fn an_index_of_other_bytes_is_said_to_be_none() {
+    let base = version_of(&["VarHandleOp", "RestoreV2"]);
+    let variables = base.path().join("1/variables");
+    create_dir(&variables).unwrap();
+    write(variables.join("variables.data-00000-of-00001"), b"x").unwrap();
+    let mut rng = fastrand::Rng::with_seed(5);
+    let mut bytes: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(200).collect();
+    let index = variables.join("variables.index");
+    write(&index, &bytes).unwrap();
+    let report = examine(base.path()).unwrap();
+    let [note] = &report.findings[..] else {
+        panic!("{:?}", report.findings);
+    };
+    assert_eq!((note.rule, &note.path), ("unreadable", &index));
+    assert!(note.message.contains("is no table"), "{}", note.message);
+    // One that ends as a table, and is not understood: nothing is guessed.
+    bytes.extend(0xdb47_7524_8b80_fb57_u64.to_le_bytes());
+    write(&index, &bytes).unwrap();
+    assert_eq!(examine(base.path()).unwrap().findings, []);
 }
 
 #[cfg(unix)]

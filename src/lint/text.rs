@@ -18,6 +18,7 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
         What::BaseFolder => "a model's base folder",
         What::VersionFolder => "a version of a SavedModel",
         What::FlatlineToml => "a Flatline configuration",
+        What::TooLarge => "a file too large to be looked into",
         What::Unknown => "nothing that Flatline knows",
     };
     writeln!(out, "{}: {what}", report.path.display())?;

@@ -1,9 +1,11 @@
 //! One version folder: its parts by names and sizes, and its graph.
 
 use super::{Report, saved_model};
-use crate::saved_model::{Unread, read, shard_sizes};
+use crate::proto::tensorflow::SavedModel;
+use crate::saved_model::{Index, Unread, index, read, restored_variable, serving};
 use crate::truth::folder::missing_parts;
-use std::fs;
+use std::fs::{self, DirEntry};
+use std::io::ErrorKind;
 use std::path::Path;
 
 pub(super) fn check(report: &mut Report, folder: &Path) {
@@ -31,7 +33,10 @@ pub(super) fn check(report: &mut Report, folder: &Path) {
         return;
     }
     match read(&graph) {
-        Ok(model) => saved_model::check(report, folder, &model),
+        Ok(model) => {
+            restored(report, folder, &model);
+            saved_model::check(report, folder, &model);
+        }
         Err(unread @ Unread::TooLarge(_)) => {
             report.warning(
                 "unread",
@@ -44,11 +49,43 @@ pub(super) fn check(report: &mut Report, folder: &Path) {
     }
 }
 
-/// A data file that ends before the variables do: a copy that was cut off.
+/// Variables without a folder that fills them: the server loads the graph all the same, so that
+/// every call fails. Data without an index is told of already.
+fn restored(report: &mut Report, folder: &Path, model: &SavedModel) {
+    let part = |entry: &DirEntry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        name.starts_with("variables.data-")
+            || name == "variables.index" && entry.metadata().is_ok_and(|found| found.len() > 0)
+    };
+    let there = match fs::read_dir(folder.join("variables")) {
+        Ok(entries) => entries.flatten().any(|entry| part(&entry)),
+        // What cannot be looked into is told of already.
+        Err(error) => error.kind() != ErrorKind::NotFound,
+    };
+    if there {
+        return;
+    }
+    if let Some(name) = serving(model).and_then(restored_variable) {
+        let message = format!(
+            "has no variables on disk, and the graph has variables (\"{name}\" is one): the server loads it without them, and calls fail"
+        );
+        report.problem("incomplete", folder, message);
+    }
+}
+
+/// An index that is none, or a data file that ends before the variables do: a copy that was cut off.
 fn sizes(report: &mut Report, folder: &Path) {
     let variables = folder.join("variables");
-    let Some(needed) = shard_sizes(&variables.join("variables.index")) else {
-        return;
+    let path = variables.join("variables.index");
+    let needed = match index(&path) {
+        Index::Needs(needed) => needed,
+        Index::NoTable if fs::metadata(&path).is_ok_and(|found| found.len() > 0) => {
+            let message = "is no table of variables, or was cut off: it does not end as one does";
+            report.problem("unreadable", &path, message);
+            return;
+        }
+        // A file of no bytes is told of already.
+        Index::NoTable | Index::Unknown => return,
     };
     let Ok(entries) = fs::read_dir(&variables) else {
         return;

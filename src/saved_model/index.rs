@@ -16,21 +16,40 @@ const FOOTER: usize = 48;
 /// Compression and checksum behind each block.
 const TRAILER: usize = 5;
 
-/// The bytes that each data file needs to have, by shard. `None` where the index cannot be
-/// read, or is not understood: nothing is said of it then.
+/// What an index says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Index {
+    /// The bytes that each data file needs to have, by shard.
+    Needs(BTreeMap<u64, u64>),
+    /// It does not end as a table does, whatever it is: no server restores anything from it.
+    NoTable,
+    /// It cannot be read, is too large or is not understood: nothing is said of it.
+    Unknown,
+}
+
+/// Reads a `variables.index`.
 #[must_use]
-pub fn shard_sizes(index: &Path) -> Option<BTreeMap<u64, u64>> {
+pub fn index(path: &Path) -> Index {
+    match bytes(path) {
+        None => Index::Unknown,
+        Some(bytes) if !ends_as_a_table(&bytes) => Index::NoTable,
+        Some(bytes) => parse(&bytes).map_or(Index::Unknown, Index::Needs),
+    }
+}
+
+fn bytes(path: &Path) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    let file = super::open(index).ok()?;
+    let file = super::open(path).ok()?;
     file.take(LARGEST + 1).read_to_end(&mut bytes).ok()?;
-    (bytes.len() as u64 <= LARGEST).then(|| parse(&bytes))?
+    (bytes.len() as u64 <= LARGEST).then_some(bytes)
+}
+
+fn ends_as_a_table(file: &[u8]) -> bool {
+    file.len() >= FOOTER && file.ends_with(&MAGIC.to_le_bytes())
 }
 
 fn parse(file: &[u8]) -> Option<BTreeMap<u64, u64>> {
     let (_, footer) = file.split_last_chunk::<FOOTER>()?;
-    if footer.last_chunk::<8>().copied().map(u64::from_le_bytes) != Some(MAGIC) {
-        return None;
-    }
     let mut handles: &[u8] = footer;
     handle(&mut handles)?;
     let root = block(file, handle(&mut handles)?)?;
@@ -139,12 +158,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_table_says_nothing() {
+    fn what_is_no_table_is_said_to_be_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("variables.index");
+        let read = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            index(&path)
+        };
         let good = table(&[("a", &[0x28, 100])]);
+        assert_eq!(read(&good), Index::Needs(BTreeMap::from([(0, 100)])));
         for cut in 0..good.len() {
             parse(&good[cut..]);
-            assert_eq!(parse(&good[..cut]), None, "{cut}");
+            parse(&good[..cut]);
+            assert_eq!(read(&good[..cut]), Index::NoTable, "{cut}");
         }
-        assert_eq!(parse(&[0xff; 4096]), None);
+        assert_eq!(read(&[0xff; 4096]), Index::NoTable);
+        assert_eq!(index(folder.path()), Index::Unknown);
     }
 }

@@ -3,9 +3,11 @@
 
 mod flow;
 mod index;
+mod variables;
 
 pub use flow::Flow;
-pub use index::shard_sizes;
+pub use index::{Index, index};
+pub use variables::restored_variable;
 
 use crate::codec::wire::Fields;
 use crate::proto::tensorflow::{MetaGraphDef, SavedModel, TensorInfo, tensor_info};

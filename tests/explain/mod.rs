@@ -11,7 +11,10 @@ use flatline::report::{
     Baseline, Finding, Incident, Observed, Report, RowIs, Series, State, Window,
 };
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/explain/golden")
@@ -143,4 +146,52 @@ fn there_is_a_file_for_every_rule() {
             "D{number}"
         );
     }
+}
+
+/// Runs the command against an admin port that gives one answer; also gives what it was asked.
+fn against(answer: &str, url: impl Fn(u16) -> String, arguments: &[&str]) -> (Output, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = url(listener.local_addr().expect("an address").port());
+    let length = answer.len();
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{answer}");
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        let mut asked = [0; 4096];
+        let length = stream.read(&mut asked).expect("a request");
+        stream.write_all(answer.as_bytes()).expect("an answer");
+        String::from_utf8_lossy(&asked[..length]).into_owned()
+    });
+    let mut flatline = Command::new(env!("CARGO_BIN_EXE_flatline"));
+    let flatline = flatline.args(arguments).args(["--admin", &url]);
+    let output = flatline.output().expect("runs");
+    (output, server.join().expect("was asked"))
+}
+
+#[test]
+fn the_admin_port_is_asked_by_address_or_url() {
+    let verdicts = serde_json::to_string(&report(vec![], vec![])).expect("JSON");
+    for form in [
+        "127.0.0.1:PORT",
+        "http://127.0.0.1:PORT",
+        "http://127.0.0.1:PORT/",
+    ] {
+        let url = |port: u16| form.replace("PORT", &port.to_string());
+        let (output, asked) = against(&verdicts, url, &["explain"]);
+        assert_eq!(output.status.code(), Some(0), "{form}: {output:?}");
+        assert!(asked.starts_with("GET /api/v1/verdicts "), "{asked}");
+        let (output, asked) = against("1", url, &["reset", "--model", "m", "--version", "3"]);
+        assert_eq!(output.status.code(), Some(0), "{form}: {output:?}");
+        assert!(
+            asked.starts_with("POST /api/v1/reset?model=m&version=3 "),
+            "{asked}"
+        );
+    }
+    let mut flatline = Command::new(env!("CARGO_BIN_EXE_flatline"));
+    let output = flatline
+        .args(["explain", "--admin", "https://127.0.0.1:9464"])
+        .output();
+    let output = output.expect("runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(64), "{said}");
+    assert!(said.contains("speaks plain http, not https"), "{said}");
 }

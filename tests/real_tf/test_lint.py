@@ -123,6 +123,25 @@ def test_parts_that_are_missing(copy, tmp_path):
     assert lint(tmp_path / "words")[:2] == (1, ["asset-missing"])
 
 
+def test_an_index_cut_off_and_variables_left_behind(copy, tmp_path):
+    index = copy / "variables/variables.index"
+    index.write_bytes(index.read_bytes()[:-1])
+    assert lint(copy)[:2] == (1, ["unreadable"])
+    shutil.rmtree(copy / "variables")
+    code, rules, report = lint(copy)
+    assert (code, rules) == (1, ["incomplete"])
+    assert "has no variables on disk" in report["findings"][0]["message"]
+
+    # A function of its inputs alone has nothing to restore.
+    function = tf.function(lambda x: {"y": x * 2.0}, input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+    module = tf.Module()
+    module.double = function
+    tf.saved_model.save(module, str(tmp_path / "pure/1"), signatures=function)
+    assert lint(tmp_path / "pure")[:2] == (0, [])
+    shutil.rmtree(tmp_path / "pure/1/variables")
+    assert lint(tmp_path / "pure")[:2] == (0, [])
+
+
 def test_a_graph_for_training_only(copy):
     path = copy / "saved_model.pb"
     model = saved_model_pb2.SavedModel.FromString(path.read_bytes())

@@ -1,5 +1,7 @@
 //! The doctor tells a healthy server from a flat one, and says what the five accounts say.
 
+mod odd;
+
 use crate::exchanges::{floats, request};
 use flatline::app;
 use flatline::config::{Address, Capture, Config, Raw};
@@ -12,21 +14,26 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-fn questions(server: &ModelServer, model: &str) -> Questions {
+fn questions(upstream: Address, model: &str) -> Questions {
     Questions {
-        upstream: server.address(),
+        upstream,
         tls: None,
         model: model.to_owned(),
         volume: Volume::default(),
         probe: true,
         recorded: None,
+        version: None,
+        signature: None,
+        timeout: Duration::from_secs(30),
     }
 }
 
 async fn examined(fault: Fault, model: &str) -> Examination {
     let server = ModelServer::spawn().await.expect("a server");
     server.set(fault);
-    examine(&questions(&server, model)).await.expect("answers")
+    examine(&questions(server.address(), model))
+        .await
+        .expect("answers")
 }
 
 fn rules(found: &Examination) -> Vec<&str> {
@@ -83,7 +90,7 @@ async fn the_accounts_are_held_against_each_other() {
     let text = "model_config_list { config { name: 'digits' base_path: '/models/digits' model_platform: 'tensorflow' model_version_policy { specific { versions: 1 } } } }";
     write(&config, text).expect("a file");
     let server = ModelServer::spawn().await.expect("a server");
-    let mut questions = questions(&server, "digits");
+    let mut questions = questions(server.address(), "digits");
     questions.volume = Volume {
         model_dir: Some(volume.path().to_path_buf()),
         models_config: Some(config.clone()),
@@ -113,15 +120,10 @@ async fn the_accounts_are_held_against_each_other() {
 
 #[tokio::test]
 async fn a_server_that_is_away_is_said_to_be() {
-    let questions = Questions {
-        upstream: "127.0.0.1:1".parse().expect("an address"),
-        tls: None,
-        model: "m".to_owned(),
-        volume: Volume::default(),
-        probe: false,
-        recorded: None,
-    };
-    let error = examine(&questions).await.expect_err("nobody there");
+    let nobody = "127.0.0.1:1".parse().expect("an address");
+    let error = examine(&questions(nobody, "m"))
+        .await
+        .expect_err("nobody there");
     assert!(error.to_string().contains("127.0.0.1:1"), "{error}");
 }
 

@@ -1,0 +1,106 @@
+//! Inputs of our own for a signature.
+
+use crate::codec::dtype::{Class, DType};
+use crate::diagnose::facts::{Signature, TensorSpec};
+use crate::proto::tensorflow::serving::{ModelSpec, PredictRequest};
+use crate::proto::tensorflow::tensor_shape_proto::Dim;
+use crate::proto::tensorflow::{DataType, TensorProto, TensorShapeProto};
+
+/// An unknown dimension is taken for this size, and no tensor is larger than `LARGEST`.
+const UNKNOWN: i64 = 1;
+const LARGEST: u64 = 1 << 22;
+
+/// Whether some input takes any number of rows.
+pub(super) fn takes_batches(signature: &Signature) -> bool {
+    let mut inputs = signature.inputs.values();
+    inputs.any(|input| {
+        input
+            .dims
+            .as_ref()
+            .is_some_and(|dims| dims.first() == Some(&-1))
+    })
+}
+
+/// Input `number` of `rows` rows, to whichever model `to` names.
+pub(super) fn request(
+    to: &ModelSpec,
+    signature: &Signature,
+    number: usize,
+    rows: i64,
+) -> Result<PredictRequest, String> {
+    let mut inputs = Vec::new();
+    for (input, spec) in &signature.inputs {
+        inputs.push((input.clone(), tensor(input, spec, number, rows)?));
+    }
+    Ok(PredictRequest {
+        model_spec: Some(to.clone()),
+        inputs: inputs.into_iter().collect(),
+        output_filter: Vec::new(),
+    })
+}
+
+/// Input `number`: 0 is all zeros, 1 all ones, the others vary from element to element.
+fn tensor(name: &str, spec: &TensorSpec, number: usize, rows: i64) -> Result<TensorProto, String> {
+    let number_of = DataType::from_str_name(&spec.dtype).unwrap_or_default() as i32;
+    let dtype = DType::from_number(number_of)
+        .ok_or_else(|| format!("input `{name}` has a type without values"))?;
+    let dims = spec.dims.clone().unwrap_or_default();
+    let sizes: Vec<i64> = dims
+        .iter()
+        .enumerate()
+        .map(|(at, size)| match (at, *size) {
+            (0, ..0) => rows,
+            (_, ..0) => UNKNOWN,
+            (_, size) => size,
+        })
+        .collect();
+    let count = sizes
+        .iter()
+        .try_fold(1_u64, |count, size| count.checked_mul(size.unsigned_abs()));
+    let count = count
+        .filter(|count| *count <= LARGEST)
+        .ok_or_else(|| format!("input `{name}` is too large to probe"))?;
+    let mut tensor = TensorProto {
+        dtype: number_of,
+        tensor_shape: Some(TensorShapeProto {
+            dim: sizes
+                .into_iter()
+                .map(|size| Dim {
+                    size,
+                    name: String::new(),
+                })
+                .collect(),
+            unknown_rank: false,
+        }),
+        ..TensorProto::default()
+    };
+    let values = (0..count).map(|i| value(number, i));
+    match (dtype.class, dtype.size) {
+        (Class::Float, 4) => tensor.float_val = values.map(|v| v as f32).collect(),
+        (Class::Float, 8) => tensor.double_val = values.collect(),
+        (Class::Integer, 8) if number_of == 9 => {
+            tensor.int64_val = values.map(|v| (v * 8.0) as i64).collect();
+        }
+        (Class::Integer, 1 | 2 | 4) => tensor.int_val = values.map(|v| (v * 8.0) as i32).collect(),
+        (Class::Bool, _) => tensor.bool_val = values.map(|v| v > 0.5).collect(),
+        (Class::String, _) => {
+            tensor.string_val = values.map(|v| format!("{v:.3}").into_bytes()).collect();
+        }
+        _ => {
+            return Err(format!(
+                "input `{name}` is {}, which the probe cannot make",
+                dtype.name()
+            ));
+        }
+    }
+    Ok(tensor)
+}
+
+/// A number from 0 to 1 that is another in every input from the third on.
+fn value(number: usize, i: u64) -> f64 {
+    match number {
+        0 => 0.0,
+        1 => 1.0,
+        n => ((n as f64 * 0.754_877_666 + i as f64 * 0.569_840_291).fract()).abs(),
+    }
+}
