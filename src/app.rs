@@ -3,7 +3,6 @@
 use crate::action;
 use crate::admin;
 use crate::config::{Address, Capture, Config, ListenTls, UpstreamTls};
-use crate::diagnose::Reach;
 use crate::drain;
 use crate::error::Error;
 use crate::fingerprint::random_key;
@@ -71,15 +70,16 @@ pub async fn start(config: Config) -> Result<Running, Error> {
         total: config.tap_bytes_total,
     };
     let keep = capture(config.capture.as_ref())?;
+    let volume = Volume {
+        model_dir: config.model_dir.clone(),
+        models_config: config.models_config.clone(),
+    };
     let observer = Observer::start(
         config.analyzer.clone(),
         key,
         bounds,
         keep,
-        Reach {
-            upstream: config.upstream.to_string(),
-            options: config.doctor_options.clone(),
-        },
+        truth::ask::reach(&config.upstream, config.upstream_tls.as_ref(), &volume),
         state_dir,
     )
     .map_err(|error| Error::Internal(format!("analyzer: {error}")))?;
@@ -89,10 +89,6 @@ pub async fn start(config: Config) -> Result<Running, Error> {
     let upstream_tls = upstream_tls(config.upstream_tls.as_ref(), &mut following)?;
     let acting = action::prepare(config.action.clone());
     if let Some(every) = config.truth_interval {
-        let volume = Volume {
-            model_dir: config.model_dir.clone(),
-            models_config: config.models_config.clone(),
-        };
         let dial = truth::ask::dialler(config.upstream.clone(), upstream_tls.clone());
         let server = Server::lazily(&config.upstream, dial, truth::poll::DEADLINE)
             .map_err(|error| Error::Config(format!("upstream: {error}")))?;

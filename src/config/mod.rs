@@ -64,8 +64,6 @@ pub struct Config {
     pub model_dir: Option<PathBuf>,
     /// models.config, where it is mounted.
     pub models_config: Option<PathBuf>,
-    /// What `flatline doctor` takes of all this, beside the upstream, a word each.
-    pub doctor_options: Vec<String>,
     /// Allows changes on the admin port.
     pub admin_token: Option<String>,
     /// Key that fingerprints share over replicas; random per process if none.
@@ -149,7 +147,6 @@ impl Config {
             ),
             listen_tls: tls::listen(&mut check, raw),
             upstream_tls: tls::upstream(&mut check, raw),
-            doctor_options: doctor_options(raw),
             original_dst: check.flag("original-dst", raw.original_dst.as_ref()),
             log_json: check.choice("log-format", raw.log_format.as_ref(), &["text", "json"]) == 1,
             log_level: check.filter("log-level", raw.log_level.as_ref(), "info"),
@@ -185,26 +182,6 @@ fn admin() -> &'static str {
         Some(_) => "0.0.0.0:9464",
         None => "127.0.0.1:9464",
     }
-}
-
-/// The options as they were given, for somebody who runs it where the proxy runs.
-fn doctor_options(raw: &Raw) -> Vec<String> {
-    let options = [
-        ("--upstream-ca", &raw.upstream_ca),
-        ("--upstream-cert", &raw.upstream_cert),
-        ("--upstream-key", &raw.upstream_key),
-        ("--upstream-sni", &raw.upstream_sni),
-        ("--model-dir", &raw.model_dir),
-        ("--models-config", &raw.models_config),
-    ];
-    let given = options
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value.as_ref()?)));
-    let given = given.flat_map(|(name, value)| [name.to_owned(), value.0.clone()]);
-    let tls = raw.upstream_tls.iter().filter(|tls| tls.0 == "true");
-    tls.map(|_| "--upstream-tls".to_owned())
-        .chain(given)
-        .collect()
 }
 
 #[cfg(test)]

@@ -38,6 +38,29 @@ pub struct UpstreamTls {
     pub name: Option<String>,
 }
 
+impl UpstreamTls {
+    /// As options of the command line, a word each.
+    #[must_use]
+    pub fn options(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut give = |name: &str, value: String| words.extend([name.to_owned(), value]);
+        if let Some(ca) = &self.ca {
+            give("--upstream-ca", ca.display().to_string());
+        }
+        if let Some(pair) = &self.pair {
+            give("--upstream-cert", pair.certificate.display().to_string());
+            give("--upstream-key", pair.key.display().to_string());
+        }
+        if let Some(name) = &self.name {
+            give("--upstream-sni", name.clone());
+        }
+        if words.is_empty() {
+            words.push("--upstream-tls".to_owned());
+        }
+        words
+    }
+}
+
 pub(super) fn listen(check: &mut Checker, raw: &Raw) -> Option<ListenTls> {
     let pair = pair(
         check,

@@ -14,7 +14,8 @@ pub struct Reach {
 
 impl Reach {
     /// The command that asks the running server.
-    pub(super) fn doctor(&self, model: &str) -> String {
+    #[must_use]
+    pub fn doctor(&self, model: &str) -> String {
         let upstream = match self.upstream.as_str() {
             "" => "127.0.0.1:8500",
             upstream => upstream,
@@ -29,7 +30,8 @@ impl Reach {
     }
 
     /// The command that tries what one series stands for.
-    pub(super) fn probe(&self, model: &str, version: i64, signature: &str) -> String {
+    #[must_use]
+    pub fn probe(&self, model: &str, version: i64, signature: &str) -> String {
         let mut command = self.doctor(model);
         if version > 0 {
             let _ = write!(command, " --version {version}");

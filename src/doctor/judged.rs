@@ -7,17 +7,10 @@ use crate::report::{Category, Finding};
 impl Probe {
     /// What is wrong with the outputs.
     pub(super) fn findings(&self, questions: &Questions) -> Vec<Finding> {
-        let version = questions
-            .version
-            .map(|version| format!(" --version {version}"));
         let again = |output: &ProbedOutput| {
-            format!(
-                "flatline doctor --upstream {} --model {} --probe --signature {}{}",
-                questions.upstream,
-                quoted(&questions.model),
-                quoted(&output.signature),
-                version.as_deref().unwrap_or_default()
-            )
+            let version = questions.version.unwrap_or(0);
+            let reach = questions.reach();
+            reach.probe(&questions.model, version, &output.signature)
         };
         let finding = |output: &ProbedOutput, rule: &str, category, certain, line| Finding {
             rule: rule.to_owned(),
@@ -72,9 +65,4 @@ impl Probe {
         let same = |other: &&ProbedOutput| other.signature == output.signature;
         self.outputs.iter().filter(same).count() == 1
     }
-}
-
-/// As a shell takes it.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }

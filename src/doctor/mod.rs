@@ -26,7 +26,7 @@ use crate::proto::tensorflow::serving::PredictRequest;
 use crate::proto::tensorflow::serving::model_spec::VersionChoice;
 use crate::report::Finding;
 use crate::tls;
-use crate::truth::ask::Server;
+use crate::truth::ask::{self, Server};
 use crate::truth::volume::{Volume, entry};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -57,6 +57,13 @@ pub struct Questions {
     pub signature: Option<String>,
     /// How long the whole may take.
     pub timeout: Duration,
+}
+
+impl Questions {
+    /// How the same server is asked again.
+    fn reach(&self) -> Reach {
+        ask::reach(&self.upstream, self.tls.as_ref(), &self.volume)
+    }
 }
 
 /// What was found.
@@ -141,11 +148,12 @@ pub async fn examine(questions: &Questions) -> Result<Examination, Error> {
     if let Some(version) = version {
         answered.versions.insert(version, replies());
     }
-    let reach = Reach {
-        upstream: questions.upstream.to_string(),
-        options: Vec::new(),
-    };
-    found.extend(of_model(&questions.model, &reach, &truth, &answered));
+    found.extend(of_model(
+        &questions.model,
+        &questions.reach(),
+        &truth,
+        &answered,
+    ));
     Ok(Examination {
         schema: 1,
         upstream: questions.upstream.to_string(),

@@ -1,7 +1,9 @@
 //! What the server says of itself: GetModelStatus and GetModelMetadata, with a deadline, on a
 //! connection of our own.
 
-use crate::config::Address;
+use super::volume::Volume;
+use crate::config::{Address, UpstreamTls};
+use crate::diagnose::Reach;
 use crate::diagnose::facts::{Signature, TensorSpec, VersionStatus};
 use crate::net::{self, Stream};
 use crate::proto::tensorflow::serving::model_service_client::ModelServiceClient;
@@ -45,6 +47,16 @@ pub struct Signatures {
     pub version: i64,
     /// By name.
     pub by_name: BTreeMap<String, SignatureDef>,
+}
+
+/// How somebody asks the same by hand, where this runs.
+#[must_use]
+pub fn reach(upstream: &Address, tls: Option<&UpstreamTls>, volume: &Volume) -> Reach {
+    let tls = tls.map(UpstreamTls::options).unwrap_or_default();
+    Reach {
+        upstream: upstream.to_string(),
+        options: [tls, volume.options()].concat(),
+    }
 }
 
 /// How connections come about.

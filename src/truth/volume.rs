@@ -28,6 +28,21 @@ impl Volume {
         self.model_dir.is_none() && self.models_config.is_none()
     }
 
+    /// As options of the command line, a word each.
+    #[must_use]
+    pub fn options(&self) -> Vec<String> {
+        let paths = [
+            ("--model-dir", &self.model_dir),
+            ("--models-config", &self.models_config),
+        ];
+        let given = paths
+            .into_iter()
+            .filter_map(|(name, path)| Some((name, path.as_ref()?)));
+        given
+            .flat_map(|(name, path)| [name.to_owned(), path.display().to_string()])
+            .collect()
+    }
+
     /// What models.config says; `None` if none is mounted.
     ///
     /// # Errors

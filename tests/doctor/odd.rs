@@ -162,7 +162,7 @@ async fn each_signature_is_called_where_none_is_the_default() {
     let finding = &found.findings[0];
     assert_eq!(finding.rule, "D20");
     assert!(finding.evidence[0].starts_with("output `y` of `b` is the same"));
-    assert!(finding.confirm.ends_with("--probe --signature 'b'"));
+    assert!(finding.confirm.ends_with("--signature 'b' --probe"));
 
     questions.signature = Some("a".to_owned());
     let found = examined(&questions).await;
