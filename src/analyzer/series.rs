@@ -189,9 +189,9 @@ impl Series {
         };
         if self.verdict.level == Level::Quiet && self.alert.state() != State::Firing {
             // What the wire proves without any test of the outputs.
-            let found = wire::verdict(&self.history, self.rows);
-            self.verdict = found.unwrap_or(self.verdict.clone());
-            self.verdict.keep_onset(&before);
+            if let Some(found) = wire::verdict(&self.history, self.rows, &before) {
+                self.verdict = found;
+            }
         }
         if self.verdict.level == Level::Quiet {
             self.pairs.learn();

@@ -356,3 +356,18 @@ fn only_what_was_not_known_is_news() {
     assert!(analyzer.learn("m", asked(3, &[(2, 3)])));
     assert_eq!(analyzer.truth("m"), Some(&asked(3, &[(2, 3)])));
 }
+
+#[test]
+fn a_client_that_repeats_itself_is_said_once() {
+    let mut analyzer = analyzer();
+    for n in 0..100 {
+        analyzer.observe(&exchange(n, healthy));
+    }
+    let one = |n: i64| Exchange {
+        start_unix_nanos: 1_700_000_010_000_000_000 + n,
+        ..exchange(7, healthy)
+    };
+    let steps = (0..200).flat_map(|n| analyzer.observe(&one(n)).transitions);
+    let states: Vec<State> = steps.map(|step| step.to).collect();
+    assert_eq!(states, [State::Pending]);
+}

@@ -15,11 +15,14 @@ const CALLS: usize = 32;
 /// So many inputs on one prove that they fall together.
 const TOGETHER: u64 = 16;
 
-/// What the newest call is part of; `None` if nothing strikes.
-pub(super) fn verdict(history: &History, rows: u64) -> Option<Verdict> {
+/// What the newest call is part of; `None` if nothing strikes. `before` is what was said of the
+/// call before it.
+pub(super) fn verdict(history: &History, rows: u64, before: &Verdict) -> Option<Verdict> {
     let newest = history.calls.back()?;
     if newest.inputs.iter().any(is_unread) {
-        return decoded_as_one(history);
+        let mut found = decoded_as_one(history)?;
+        found.keep_onset(before);
+        return Some(found);
     }
     if newest.all_echo {
         return echo(history, rows);
@@ -27,7 +30,9 @@ pub(super) fn verdict(history: &History, rows: u64) -> Option<Verdict> {
     if rows.is_multiple_of(8) {
         return repeated(history);
     }
-    None
+    // Not looked at: what was said stands until it is.
+    let stands = before.kind == Some(Kind::InputCollapse) && before.level == Level::Suspicious;
+    stands.then(|| before.clone())
 }
 
 fn last(history: &History, rows: usize) -> Vec<&RowFact> {

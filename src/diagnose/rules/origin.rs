@@ -9,7 +9,7 @@ use crate::report::Kind;
 const UNIFORM: f64 = 0.97;
 /// Scores this far from uniform are all but decided.
 const SATURATED: f64 = 0.02;
-/// Variables that shrank to this part since the version before are not all there.
+/// Variables or assets that shrank to this part since the version before are not all there.
 const SHRUNK: u64 = 4;
 
 /// D9: the inputs are not preprocessed as in training.
@@ -146,13 +146,23 @@ pub(super) fn d15(facts: &Facts) -> Opinion {
         facts.distinct_effective, facts.distinct_outputs, facts.version
     )];
     let disk = facts.truth.disk.as_ref();
-    let assets = disk.and_then(|disk| disk.assets.get(&facts.version).copied());
-    if let Some(bytes) = assets {
-        evidence.push(format!("its folder has {bytes} bytes of assets"));
-    }
-    let there = assets.is_some_and(|bytes| bytes > 0);
+    let bytes = |version: &i64| disk?.assets.get(version).copied();
+    let before = facts.previous.as_ref().and_then(|p| bytes(&p.version));
+    let weight = match (bytes(&facts.version), before) {
+        (Some(now), Some(before)) => {
+            evidence.push(format!(
+                "its assets have {now} bytes, those of the version before {before}"
+            ));
+            if now * SHRUNK < before { 0.8 } else { 0.25 }
+        }
+        (Some(now), None) => {
+            evidence.push(format!("its assets have {now} bytes"));
+            if now == 0 { 0.72 } else { 0.25 }
+        }
+        (None, _) => 0.72,
+    };
     likely(
-        if there { 0.25 } else { 0.72 },
+        weight,
         evidence,
         format!(
             "ls -l {}/assets; flatline lint {}",

@@ -7,6 +7,7 @@ use crate::diagnose::{Judgement, judge};
 use crate::report::Kind;
 
 mod left_out;
+mod origin;
 mod parts;
 
 const FLAT: Split = Split {
@@ -315,52 +316,6 @@ fn d8_flat_one_by_one_and_varied_in_a_batch() {
         ..collapsed()
     };
     assert_eq!(first(&facts).0, "D8");
-}
-
-#[test]
-fn d22_another_model_was_loaded() {
-    let mut facts = collapsed();
-    facts.truth.other_load_at_onset = Some("big".to_owned());
-    assert_eq!(first(&facts).0, "D22");
-}
-
-#[test]
-fn d10_near_uniform_and_d20_collapsed_are_told_apart() {
-    let facts = Facts {
-        kind: Some(Kind::NearConstant),
-        from_first_reply: true,
-        relative_entropy: Some(0.999),
-        output_spread: Some(1e-4),
-        distinct_outputs: 200,
-        ..collapsed()
-    };
-    assert_eq!(first(&facts).0, "D10");
-    let previous = Previous {
-        version: 2,
-        distinct_inputs: 412,
-        distinct_outputs: 412,
-    };
-    let facts = Facts {
-        from_first_reply: true,
-        relative_entropy: Some(0.6),
-        output_spread: Some(0.0),
-        previous: Some(previous),
-        ..collapsed()
-    };
-    assert_eq!(first(&facts).0, "D20");
-    assert!(rules_out(&judge(&facts), "D10"));
-}
-
-#[test]
-fn d15_needs_string_inputs() {
-    let facts = Facts {
-        strings_only: true,
-        from_first_reply: true,
-        ..collapsed()
-    };
-    let judgement = judge(&facts);
-    assert!(judgement.causes.iter().any(|c| c.rule == "D15"));
-    assert!(rules_out(&judge(&collapsed()), "D15"));
 }
 
 #[test]
