@@ -1,7 +1,7 @@
 //! One case a rule that it should name first, and the look-alikes it must leave alone.
 
 use crate::diagnose::facts::{
-    ConfigEntry, Disk, EncodedAlike, Encoding, Facts, Latency, Previous, Split, VersionStatus,
+    ConfigEntry, Disk, EncodedAlike, Encoding, Facts, Latency, Split, VersionStatus,
 };
 use crate::diagnose::{Judgement, judge};
 use crate::report::Kind;
