@@ -103,8 +103,10 @@ impl Series {
     pub fn ended(&self) -> Option<String> {
         let quiet = !self.idle || self.state == State::Inactive;
         let last = self.last_row.as_ref().filter(|_| !quiet)?;
+        let second = last.split('.').next().unwrap_or(last);
+        let second = second.trim_end_matches('Z');
         Some(format!(
-            "no row since {last}: this stands as it was when they ended"
+            "no row since {second}Z: this stands as it was when they ended"
         ))
     }
 }

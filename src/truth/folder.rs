@@ -1,9 +1,13 @@
-//! One version folder of a SavedModel, judged by names and sizes; nothing is loaded.
+//! One version folder of a SavedModel, judged by names and sizes; no weights are read.
 
+use crate::saved_model;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
+
+/// A graph without weights is smaller than this.
+const LARGEST_GRAPH: u64 = 8 << 20;
 
 /// What is missing in a version folder, each in words; empty when all parts are there.
 ///
@@ -33,7 +37,24 @@ pub fn missing_parts(folder: &Path) -> io::Result<Vec<String>> {
         // A model may have none.
         Err(_) => {}
     }
+    let none = fs::read_dir(&variables).is_ok_and(|mut entries| entries.next().is_none());
+    if missing.is_empty() && (none || !variables.exists()) {
+        missing.extend(lost_variables(&binary));
+    }
     Ok(missing)
+}
+
+/// What a graph says that has variables and no folder of them. One of frozen weights is large, and
+/// is not read for it.
+fn lost_variables(graph: &Path) -> Option<String> {
+    if fs::metadata(graph).ok()?.len() > LARGEST_GRAPH {
+        return None;
+    }
+    let model = saved_model::read(graph).ok()?;
+    let name = saved_model::restored_variable(saved_model::serving(&model)?)?;
+    Some(format!(
+        "the graph has variables, as `{name}`, and variables is missing or empty"
+    ))
 }
 
 /// An index without its shards, shards without their index, or a shard of zero bytes.
@@ -83,6 +104,9 @@ fn name_of(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::tensorflow::meta_graph_def::MetaInfoDef;
+    use crate::proto::tensorflow::{GraphDef, MetaGraphDef, NodeDef, SavedModel};
+    use prost::Message;
     use std::fs::{create_dir, write};
 
     #[test]
@@ -112,6 +136,41 @@ mod tests {
         assert_eq!(words, ["variables/variables.data-00001-of-00002 is empty"]);
         write(variables.join("variables.data-00001-of-00002"), b"x").unwrap();
         assert!(missing_parts(folder.path()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn misses_the_variables_of_a_graph_that_has_some() {
+        let graph = |ops: &[&str]| {
+            let node = |op: &&str| NodeDef {
+                name: "w".to_owned(),
+                op: (*op).to_owned(),
+                ..NodeDef::default()
+            };
+            let graph = MetaGraphDef {
+                meta_info_def: Some(MetaInfoDef {
+                    tags: vec!["serve".to_owned()],
+                    ..MetaInfoDef::default()
+                }),
+                graph_def: Some(GraphDef {
+                    node: ops.iter().map(node).collect(),
+                    ..GraphDef::default()
+                }),
+                ..MetaGraphDef::default()
+            };
+            SavedModel {
+                meta_graphs: vec![graph],
+                ..SavedModel::default()
+            }
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("saved_model.pb");
+        write(&path, graph(&["Placeholder", "Const"]).encode_to_vec()).unwrap();
+        assert!(missing_parts(folder.path()).unwrap().is_empty());
+        write(&path, graph(&["VarHandleOp"]).encode_to_vec()).unwrap();
+        let lost = "the graph has variables, as `w`, and variables is missing or empty";
+        assert_eq!(missing_parts(folder.path()).unwrap(), [lost]);
+        create_dir(folder.path().join("variables")).unwrap();
+        assert_eq!(missing_parts(folder.path()).unwrap(), [lost]);
     }
 
     #[test]

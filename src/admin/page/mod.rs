@@ -267,6 +267,24 @@ mod tests {
     }
 
     #[test]
+    fn what_gets_no_calls_is_no_alarm() {
+        let mut report = report("m");
+        report.series[0].idle = true;
+        report.series[0].last_row = Some("2026-01-02T03:04:05.678Z".to_owned());
+        let snapshot = Snapshot {
+            report,
+            traffic: Traffic::default(),
+        };
+        let html = render(&snapshot, &[]);
+        assert!(html.contains("1 output watched, none flat, 1 flat when calls ended, 1 finding"));
+        assert!(html.contains("class=\"lead inactive\""));
+        assert!(html.contains("<span class=\"badge\">firing, no calls</span>"));
+        assert!(html.contains("no row since 2026-01-02T03:04:05Z: this stands"));
+        let changes = html.matches("badge firing\"").count();
+        assert_eq!(changes, 1, "of the recent change alone");
+    }
+
+    #[test]
     fn the_headline_says_the_worst() {
         let html = page("m");
         assert!(html.contains("1 output flat, 1 finding"));
