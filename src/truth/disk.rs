@@ -1,6 +1,6 @@
 //! The mounted model volume: which versions are there, which folders the server skips.
 
-use super::folder::missing_parts;
+use super::folder::{lost_variables, missing_parts};
 use crate::diagnose::facts::Disk;
 use std::fs;
 use std::io;
@@ -52,7 +52,10 @@ pub fn read(base: &Path, serving_since: impl Fn(i64) -> Option<SystemTime>) -> i
             disk.young.push(version);
         }
         match missing_parts(&path) {
-            Ok(missing) if missing.is_empty() => {}
+            Ok(missing) if missing.is_empty() => {
+                let lost = lost_variables(&path).map(|words| (version, words));
+                disk.incomplete.extend(lost);
+            }
             Ok(missing) => {
                 disk.incomplete.insert(version, missing.join("; "));
             }

@@ -37,20 +37,21 @@ pub fn missing_parts(folder: &Path) -> io::Result<Vec<String>> {
         // A model may have none.
         Err(_) => {}
     }
-    let none = fs::read_dir(&variables).is_ok_and(|mut entries| entries.next().is_none());
-    if missing.is_empty() && (none || !variables.exists()) {
-        missing.extend(lost_variables(&binary));
-    }
     Ok(missing)
 }
 
-/// What a graph says that has variables and no folder of them. One of frozen weights is large, and
-/// is not read for it.
-fn lost_variables(graph: &Path) -> Option<String> {
-    if fs::metadata(graph).ok()?.len() > LARGEST_GRAPH {
+/// Whether the graph of a version folder has variables, and no folder of them; in words. A graph of
+/// frozen weights is large, and is not read for it.
+#[must_use]
+pub fn lost_variables(folder: &Path) -> Option<String> {
+    let variables = folder.join("variables");
+    let empty = fs::read_dir(&variables).is_ok_and(|mut entries| entries.next().is_none());
+    let graph = folder.join("saved_model.pb");
+    let small = fs::metadata(&graph).ok()?.len() <= LARGEST_GRAPH;
+    if !small || variables.exists() && !empty {
         return None;
     }
-    let model = saved_model::read(graph).ok()?;
+    let model = saved_model::read(&graph).ok()?;
     let name = saved_model::restored_variable(saved_model::serving(&model)?)?;
     Some(format!(
         "the graph has variables, as `{name}`, and variables is missing or empty"
@@ -165,12 +166,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("saved_model.pb");
         write(&path, graph(&["Placeholder", "Const"]).encode_to_vec()).unwrap();
-        assert!(missing_parts(folder.path()).unwrap().is_empty());
+        assert_eq!(lost_variables(folder.path()), None);
         write(&path, graph(&["VarHandleOp"]).encode_to_vec()).unwrap();
         let lost = "the graph has variables, as `w`, and variables is missing or empty";
-        assert_eq!(missing_parts(folder.path()).unwrap(), [lost]);
-        create_dir(folder.path().join("variables")).unwrap();
-        assert_eq!(missing_parts(folder.path()).unwrap(), [lost]);
+        assert_eq!(lost_variables(folder.path()).as_deref(), Some(lost));
+        let variables = folder.path().join("variables");
+        create_dir(&variables).unwrap();
+        assert_eq!(lost_variables(folder.path()).as_deref(), Some(lost));
+        write(variables.join("variables.index"), b"x").unwrap();
+        assert_eq!(lost_variables(folder.path()), None);
     }
 
     #[test]
