@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
+use tokio::time::MissedTickBehavior;
 
 /// Why files give no identity.
 #[derive(Debug, Error)]
@@ -63,13 +64,13 @@ impl Files {
         interval: Duration,
         told: impl Fn(Result<&[u8], &FileMistake>),
     ) {
-        let mut last = self.read().await.ok();
-        if let Some(content) = &last {
-            told(Ok(&content.certificate));
-        }
+        // What is shown may have been replaced since it was read.
+        let mut last = None;
         let mut said = String::new();
+        let mut ticks = tokio::time::interval(interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::time::sleep(interval).await;
+            ticks.tick().await;
             let identity = match self.read().await {
                 Ok(content) if last.as_ref() == Some(&content) => continue,
                 Ok(content) => self.identity(&content).map(|identity| (identity, content)),
@@ -79,9 +80,10 @@ impl Files {
                 Ok((identity, content)) => {
                     shown.replace(identity);
                     told(Ok(&content.certificate));
-                    last = Some(content);
+                    if last.replace(content).is_some() || !said.is_empty() {
+                        tracing::info!(certificate = %self.certificate.display(), "certificate loaded");
+                    }
                     said.clear();
-                    tracing::info!(certificate = %self.certificate.display(), "certificate loaded");
                 }
                 Err(error) => {
                     told(Err(&error));
