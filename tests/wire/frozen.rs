@@ -108,6 +108,25 @@ impl Process {
         let sent = Command::new("kill").args(["-s", name, &id]).status();
         assert!(sent.expect("kill").success());
     }
+
+    /// Stops it, and returns once none of its threads runs any more.
+    fn stop(&self) {
+        self.signal("STOP");
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let runs = || {
+            let mut tasks = std::fs::read_dir(&tasks).expect("its threads").flatten();
+            let state = |task: std::fs::DirEntry| {
+                let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+                // The name in front of it may hold anything but is in brackets.
+                stat.rsplit_once(") ")
+                    .is_some_and(|(_, rest)| !rest.starts_with('T'))
+            };
+            tasks.any(state)
+        };
+        while runs() {
+            std::thread::yield_now();
+        }
+    }
 }
 
 impl Drop for Process {
@@ -170,7 +189,7 @@ async fn a_process_that_is_frozen_and_thawed_loses_no_call() {
     for _ in 0..UPLOADS {
         uploads.push(talking(&mut client, &[]).await);
     }
-    upstream.signal("STOP");
+    upstream.stop();
     let frozen = Instant::now();
     client.data(streaming, b"two", None, false).await;
     other.data(quiet, b"two", None, false).await;
