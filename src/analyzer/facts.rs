@@ -174,14 +174,11 @@ fn count_calls(facts: &mut Facts, calls: &[&CallFact], rows: &[&RowFact]) {
                 values
                     .into_iter()
                     .map(|(value, rows)| {
-                        let now = split(rows.iter());
-                        (
-                            value.to_owned(),
-                            Part {
-                                now,
-                                rows_before: 0,
-                            },
-                        )
+                        let part = Part {
+                            now: split(rows.iter()),
+                            ..Part::default()
+                        };
+                        (value.to_owned(), part)
                     })
                     .collect(),
             )

@@ -102,12 +102,10 @@ impl Analyzer {
             if call.batch.is_some_and(|batch| batch > 1) {
                 batches.insert(call.batch);
                 outputs.insert(call.dims.first());
+                recent.batches += 1;
+                recent.batches_not_followed += u64::from(!call.followed);
+                recent.nothing_followed += u64::from(!call.any_followed);
             }
-            recent.batches += u64::from(call.batch.is_some_and(|batch| batch > 1));
-            recent.batches_not_followed +=
-                u64::from(call.batch.is_some_and(|batch| batch > 1) && !call.followed);
-            recent.nothing_followed +=
-                u64::from(call.batch.is_some_and(|batch| batch > 1) && !call.any_followed);
             for input in call.inputs.iter() {
                 // Each call has the same names: they are copied once.
                 match recent.sent.get_mut(&input.name) {

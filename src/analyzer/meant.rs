@@ -30,11 +30,9 @@ impl Analyzer {
             (&other.model, other.version, &other.signature)
                 == (&key.model, key.version, &key.signature)
         };
-        let beside = self
-            .series
-            .range(first..)
-            .take_while(|(other, _)| same(other));
-        beside.into_iter().any(|(_, series)| series.pairs.varies())
+        let from_first = self.series.range(first..);
+        let mut beside = from_first.take_while(|(other, _)| same(other));
+        beside.any(|(_, series)| series.pairs.varies())
     }
 }
 
@@ -66,7 +64,8 @@ mod tests {
         let mut analyzer = analyzer();
         let calls = (0..1200).map(|n| labelled(n, 3, true));
         assert!(!fires(&mut analyzer, calls));
-        // Nor is it evidence in the sums over replicas.
+        // Nor is it evidence in the sums over replicas, but for the rows before the other was seen
+        // to vary.
         let key = analyzer
             .keys()
             .find(|key| key.output == "labels")
@@ -74,7 +73,7 @@ mod tests {
             .clone();
         let tally = analyzer.series[&key].pairs.tally();
         let excess = tally.colliding_pairs as f64 - tally.expected_colliding_pairs;
-        assert!(excess < 200.0, "{excess} of {}", tally.compared_pairs);
+        assert!(excess < 128.0, "{excess} of {}", tally.compared_pairs);
     }
 
     #[test]

@@ -4,6 +4,9 @@ use super::tensor::TensorView;
 use super::wire::{Fields, Malformed};
 use crate::skip::Skip;
 
+/// The signature of requests that name none, as TensorFlow Serving reads them.
+pub const DEFAULT_SIGNATURE: &str = "serving_default";
+
 /// What a request names as the version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked<'a> {
@@ -22,7 +25,7 @@ pub struct ModelSpec<'a> {
     pub name: &'a str,
     /// Version or label.
     pub version: Asked<'a>,
-    /// `serving_default` when not given, as TensorFlow Serving reads it.
+    /// [`DEFAULT_SIGNATURE`] when not given.
     pub signature: &'a str,
 }
 
@@ -73,7 +76,7 @@ pub fn spec(message: &[u8]) -> Result<ModelSpec<'_>, Skip> {
         }
     }
     if spec.signature.is_empty() {
-        spec.signature = "serving_default";
+        spec.signature = DEFAULT_SIGNATURE;
     }
     Ok(spec)
 }
@@ -98,7 +101,7 @@ fn read(message: &[u8], spec_field: u32, tensors_field: u32) -> Result<PredictVi
         }
     }
     if view.spec.signature.is_empty() {
-        view.spec.signature = "serving_default";
+        view.spec.signature = DEFAULT_SIGNATURE;
     }
     view.tensors.sort_by_key(|(name, _)| *name);
     if view.tensors.windows(2).any(|pair| pair[0].0 == pair[1].0) {

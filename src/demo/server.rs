@@ -1,6 +1,7 @@
 //! A model server that answers as TensorFlow Serving does, with faults that can be switched on.
 
 use super::digits::{CLASSES, Network, PIXELS};
+use crate::codec::predict::DEFAULT_SIGNATURE;
 use crate::codec::tensor::{Elements, decode};
 use crate::config::Address;
 use crate::proto::tensorflow::serving::model_service_server::{ModelService, ModelServiceServer};
@@ -19,6 +20,7 @@ use crate::proto::tensorflow::{
 };
 use crate::report::{Kind, State as Verdict};
 use prost::Message;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use tokio::net::TcpListener;
@@ -68,7 +70,6 @@ impl Fault {
 }
 
 const MODEL: &str = "digits";
-const SIGNATURE: &str = "serving_default";
 const INPUT: &str = "pixels";
 const OUTPUT: &str = "probabilities";
 
@@ -209,7 +210,7 @@ impl PredictionService for Service {
             .model_spec
             .ok_or_else(|| Status::invalid_argument("Missing ModelSpec"))?;
         let version = self.0.version(&spec)?;
-        if !spec.signature_name.is_empty() && spec.signature_name != SIGNATURE {
+        if !spec.signature_name.is_empty() && spec.signature_name != DEFAULT_SIGNATURE {
             return Err(Status::failed_precondition(format!(
                 "Serving signature key \"{}\" not found.",
                 spec.signature_name
@@ -228,7 +229,7 @@ impl PredictionService for Service {
             .flat_map(|image| self.0.scores(version, image))
             .collect();
         spec.version_choice = Some(model_spec::VersionChoice::Version(version));
-        SIGNATURE.clone_into(&mut spec.signature_name);
+        DEFAULT_SIGNATURE.clone_into(&mut spec.signature_name);
         let output = TensorProto {
             dtype: DataType::DtFloat as i32,
             tensor_shape: Some(shape(&[images.len() as i64, CLASSES as i64])),
@@ -257,18 +258,25 @@ impl PredictionService for Service {
             outputs: [(OUTPUT.to_owned(), info(OUTPUT, CLASSES))].into(),
             method_name: "tensorflow/serving/predict".to_owned(),
         };
-        let map = SignatureDefMap {
-            signature_def: [(SIGNATURE.to_owned(), signature)].into(),
-        };
         spec.version_choice = Some(model_spec::VersionChoice::Version(version));
-        let any = prost_types::Any {
-            type_url: "type.googleapis.com/tensorflow.serving.SignatureDefMap".to_owned(),
-            value: map.encode_to_vec(),
-        };
-        Ok(Response::new(GetModelMetadataResponse {
-            model_spec: Some(spec),
-            metadata: [("signature_def".to_owned(), any)].into(),
-        }))
+        let signatures = [(DEFAULT_SIGNATURE.to_owned(), signature)].into();
+        Ok(Response::new(metadata(spec, signatures)))
+    }
+}
+
+/// The reply to `GetModelMetadata` about these signatures.
+#[must_use]
+pub fn metadata(
+    spec: ModelSpec,
+    signature_def: HashMap<String, SignatureDef>,
+) -> GetModelMetadataResponse {
+    let any = prost_types::Any {
+        type_url: "type.googleapis.com/tensorflow.serving.SignatureDefMap".to_owned(),
+        value: SignatureDefMap { signature_def }.encode_to_vec(),
+    };
+    GetModelMetadataResponse {
+        model_spec: Some(spec),
+        metadata: [("signature_def".to_owned(), any)].into(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Commands to paste. Names come from the wire and from the disk: none may end its quotes.
 
+use crate::codec::predict::DEFAULT_SIGNATURE;
 use crate::visible::is_hidden;
 use std::fmt::Write;
 
@@ -42,9 +43,6 @@ impl Reach {
         command + " --probe"
     }
 }
-
-/// The signature that is used where a request names none.
-const DEFAULT_SIGNATURE: &str = "serving_default";
 
 /// A version's folder.
 pub(super) fn path(base: &str, version: i64) -> String {

@@ -5,6 +5,7 @@ use super::bound::Bound;
 use super::inputs::{request, takes_batches};
 use super::{Questions, asked_version};
 use crate::codec::dtype::{Class, DType};
+use crate::codec::predict::DEFAULT_SIGNATURE;
 use crate::diagnose::facts::Signature;
 use crate::proto::tensorflow::TensorProto;
 use crate::proto::tensorflow::serving::model_spec::VersionChoice;
@@ -21,9 +22,6 @@ pub(super) const INPUTS: usize = 8;
 const BATCH: i64 = 3;
 /// No more signatures are called, so that a server gets 42 calls at the most.
 const SIGNATURES: usize = 4;
-
-/// The signature of calls that name none.
-const SIGNATURE: &str = "serving_default";
 
 /// What the calls showed.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -95,7 +93,7 @@ pub(super) async fn run(
     let recorded = questions.recorded.as_ref();
     let recorded_for = recorded.map(|request| match &request.model_spec {
         Some(spec) if !spec.signature_name.is_empty() => spec.signature_name.as_str(),
-        _ => SIGNATURE,
+        _ => DEFAULT_SIGNATURE,
     });
     let chosen = chosen(questions, signatures);
     for (name, signature) in signatures {
@@ -122,7 +120,7 @@ fn chosen<'a>(
 ) -> Vec<&'a str> {
     match &questions.signature {
         Some(name) => vec![name],
-        None if signatures.contains_key(SIGNATURE) => vec![SIGNATURE],
+        None if signatures.contains_key(DEFAULT_SIGNATURE) => vec![DEFAULT_SIGNATURE],
         None => signatures
             .keys()
             .map(String::as_str)

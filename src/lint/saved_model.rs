@@ -1,6 +1,7 @@
 //! What the graph says: tags, assets, signatures, and outputs that cannot follow their inputs.
 
 use super::{Report, Signature, Tensor};
+use crate::codec::predict::DEFAULT_SIGNATURE;
 use crate::proto::tensorflow::{MetaGraphDef, SavedModel, SignatureDef, TensorInfo};
 use crate::saved_model::{Flow, describe, serving, tensor_name};
 use std::collections::{BTreeMap, HashMap};
@@ -46,7 +47,7 @@ pub(super) fn check(report: &mut Report, folder: &Path, model: &SavedModel) {
             folder,
             "has no signature, so that no call finds one",
         );
-    } else if !signatures.contains_key(&"serving_default".to_owned()) {
+    } else if !signatures.contains_key(&DEFAULT_SIGNATURE.to_owned()) {
         let message = "has no signature \"serving_default\": calls that name no signature fail";
         report.warning("no-default-signature", folder, message);
     }

@@ -1,4 +1,6 @@
 use super::*;
+use crate::saved_model::model_of;
+use prost::Message;
 use std::fs::{create_dir, create_dir_all, write};
 
 /// Rules found in a file of that text, with line and column.
@@ -165,30 +167,7 @@ fn folders_of_versions() {
 
 /// A version whose graph has nodes of these kinds.
 fn version_of(ops: &[&str]) -> tempfile::TempDir {
-    use crate::proto::tensorflow::meta_graph_def::MetaInfoDef;
-    use crate::proto::tensorflow::{GraphDef, MetaGraphDef, NodeDef, SavedModel};
-    use prost::Message;
-    let node = |op: &&str| NodeDef {
-        name: op.to_lowercase(),
-        op: (*op).to_owned(),
-        ..NodeDef::default()
-    };
-    let graph = MetaGraphDef {
-        meta_info_def: Some(MetaInfoDef {
-            tags: vec!["serve".to_owned()],
-            ..MetaInfoDef::default()
-        }),
-        graph_def: Some(GraphDef {
-            node: ops.iter().map(node).collect(),
-            library: None,
-        }),
-        signature_def: [("serving_default".to_owned(), Default::default())].into(),
-        ..MetaGraphDef::default()
-    };
-    let model = SavedModel {
-        saved_model_schema_version: 1,
-        meta_graphs: vec![graph],
-    };
+    let model = model_of(ops);
     let base = versions(&["1"]);
     write(base.path().join("1/saved_model.pb"), model.encode_to_vec()).unwrap();
     base

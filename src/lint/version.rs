@@ -3,9 +3,8 @@
 use super::{Report, saved_model};
 use crate::proto::tensorflow::SavedModel;
 use crate::saved_model::{Index, Unread, index, read, restored_variable, serving};
-use crate::truth::folder::missing_parts;
-use std::fs::{self, DirEntry};
-use std::io::ErrorKind;
+use crate::truth::folder::{has_variables, missing_parts};
+use std::fs;
 use std::path::Path;
 
 pub(super) fn check(report: &mut Report, folder: &Path) {
@@ -52,17 +51,7 @@ pub(super) fn check(report: &mut Report, folder: &Path) {
 /// Variables without a folder that fills them: the server loads the graph all the same, so that
 /// every call fails. Data without an index is told of already.
 fn restored(report: &mut Report, folder: &Path, model: &SavedModel) {
-    let part = |entry: &DirEntry| {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        name.starts_with("variables.data-")
-            || name == "variables.index" && entry.metadata().is_ok_and(|found| found.len() > 0)
-    };
-    let there = match fs::read_dir(folder.join("variables")) {
-        Ok(entries) => entries.flatten().any(|entry| part(&entry)),
-        // What cannot be looked into is told of already.
-        Err(error) => error.kind() != ErrorKind::NotFound,
-    };
-    if there {
+    if has_variables(folder) {
         return;
     }
     if let Some(name) = serving(model).and_then(restored_variable) {

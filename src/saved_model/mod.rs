@@ -8,6 +8,8 @@ mod variables;
 pub use flow::Flow;
 pub use index::{Index, index};
 pub use variables::restored_variable;
+#[cfg(test)]
+pub(crate) use variables::tests::model_of;
 
 use crate::codec::wire::Fields;
 use crate::proto::tensorflow::{MetaGraphDef, SavedModel, TensorInfo, tensor_info};

@@ -24,9 +24,27 @@ pub fn restored_variable(graph: &MetaGraphDef) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::proto::tensorflow::{FunctionDef, FunctionDefLibrary, GraphDef};
+    use crate::codec::predict::DEFAULT_SIGNATURE;
+    use crate::proto::tensorflow::meta_graph_def::MetaInfoDef;
+    use crate::proto::tensorflow::{FunctionDef, FunctionDefLibrary, GraphDef, SavedModel};
+
+    /// A model that is served, of which the graph has nodes of these kinds.
+    pub(crate) fn model_of(ops: &[&str]) -> SavedModel {
+        let graph = MetaGraphDef {
+            meta_info_def: Some(MetaInfoDef {
+                tags: vec!["serve".to_owned()],
+                ..MetaInfoDef::default()
+            }),
+            signature_def: [(DEFAULT_SIGNATURE.to_owned(), Default::default())].into(),
+            ..graph(ops, &[])
+        };
+        SavedModel {
+            saved_model_schema_version: 1,
+            meta_graphs: vec![graph],
+        }
+    }
 
     fn graph(ops: &[&str], within: &[&str]) -> MetaGraphDef {
         let nodes = |ops: &[&str]| {

@@ -40,15 +40,28 @@ pub fn missing_parts(folder: &Path) -> io::Result<Vec<String>> {
     Ok(missing)
 }
 
-/// Whether the graph of a version folder has variables, and no folder of them; in words. A graph of
+/// Whether a version folder has variables, or may have: what cannot be looked into is told of
+/// already.
+#[must_use]
+pub fn has_variables(folder: &Path) -> bool {
+    let part = |entry: fs::DirEntry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        name.starts_with("variables.data-")
+            || name == "variables.index" && entry.metadata().is_ok_and(|found| found.len() > 0)
+    };
+    match fs::read_dir(folder.join("variables")) {
+        Ok(entries) => entries.flatten().any(part),
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
+}
+
+/// Whether the graph of a version folder has variables, and the folder none; in words. A graph of
 /// frozen weights is large, and is not read for it.
 #[must_use]
 pub fn lost_variables(folder: &Path) -> Option<String> {
-    let variables = folder.join("variables");
-    let empty = fs::read_dir(&variables).is_ok_and(|mut entries| entries.next().is_none());
     let graph = folder.join("saved_model.pb");
     let small = fs::metadata(&graph).ok()?.len() <= LARGEST_GRAPH;
-    if !small || variables.exists() && !empty {
+    if !small || has_variables(folder) {
         return None;
     }
     let model = saved_model::read(&graph).ok()?;
@@ -105,8 +118,7 @@ fn name_of(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::tensorflow::meta_graph_def::MetaInfoDef;
-    use crate::proto::tensorflow::{GraphDef, MetaGraphDef, NodeDef, SavedModel};
+    use crate::saved_model::model_of;
     use prost::Message;
     use std::fs::{create_dir, write};
 
@@ -141,34 +153,12 @@ mod tests {
 
     #[test]
     fn misses_the_variables_of_a_graph_that_has_some() {
-        let graph = |ops: &[&str]| {
-            let node = |op: &&str| NodeDef {
-                name: "w".to_owned(),
-                op: (*op).to_owned(),
-                ..NodeDef::default()
-            };
-            let graph = MetaGraphDef {
-                meta_info_def: Some(MetaInfoDef {
-                    tags: vec!["serve".to_owned()],
-                    ..MetaInfoDef::default()
-                }),
-                graph_def: Some(GraphDef {
-                    node: ops.iter().map(node).collect(),
-                    ..GraphDef::default()
-                }),
-                ..MetaGraphDef::default()
-            };
-            SavedModel {
-                meta_graphs: vec![graph],
-                ..SavedModel::default()
-            }
-        };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("saved_model.pb");
-        write(&path, graph(&["Placeholder", "Const"]).encode_to_vec()).unwrap();
+        write(&path, model_of(&["Placeholder", "Const"]).encode_to_vec()).unwrap();
         assert_eq!(lost_variables(folder.path()), None);
-        write(&path, graph(&["VarHandleOp"]).encode_to_vec()).unwrap();
-        let lost = "the graph has variables, as `w`, and variables is missing or empty";
+        write(&path, model_of(&["VarHandleOp"]).encode_to_vec()).unwrap();
+        let lost = "the graph has variables, as `varhandleop`, and variables is missing or empty";
         assert_eq!(lost_variables(folder.path()).as_deref(), Some(lost));
         let variables = folder.path().join("variables");
         create_dir(&variables).unwrap();

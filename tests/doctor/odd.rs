@@ -2,7 +2,7 @@
 
 use super::questions;
 use flatline::config::Address;
-use flatline::demo::server::ModelServer;
+use flatline::demo::server::{ModelServer, metadata};
 use flatline::doctor::{Examination, Questions, examine, text};
 use flatline::proto::tensorflow::serving::model_service_server::{
     ModelService, ModelServiceServer,
@@ -13,11 +13,10 @@ use flatline::proto::tensorflow::serving::prediction_service_server::{
 use flatline::proto::tensorflow::serving::{
     GetModelMetadataRequest, GetModelMetadataResponse, GetModelStatusRequest,
     GetModelStatusResponse, ModelSpec, ModelVersionStatus, PredictRequest, PredictResponse,
-    SignatureDefMap, model_spec::VersionChoice,
+    model_spec::VersionChoice,
 };
 use flatline::proto::tensorflow::tensor_shape_proto::Dim;
 use flatline::proto::tensorflow::{SignatureDef, TensorInfo, TensorShapeProto};
-use prost::Message;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -108,17 +107,8 @@ impl PredictionService for Doubling {
             method_name: "tensorflow/serving/predict".to_owned(),
         };
         let named = |name: &&str| ((*name).to_owned(), signature.clone());
-        let map = SignatureDefMap {
-            signature_def: self.signatures.iter().map(named).collect(),
-        };
-        let any = prost_types::Any {
-            type_url: "type.googleapis.com/tensorflow.serving.SignatureDefMap".to_owned(),
-            value: map.encode_to_vec(),
-        };
-        Ok(Response::new(GetModelMetadataResponse {
-            model_spec: Some(spec),
-            metadata: [("signature_def".to_owned(), any)].into(),
-        }))
+        let signatures = self.signatures.iter().map(named).collect();
+        Ok(Response::new(metadata(spec, signatures)))
     }
 }
 
