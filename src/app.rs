@@ -97,8 +97,9 @@ pub async fn start(config: Config) -> Result<Running, Error> {
         observer.announce(appeared);
         following.spawn(poll.run(versions));
     }
+    let dial = Arc::new(Dial::new(config.upstream, upstream_tls, own.clone()));
     let settings = Settings {
-        dial: Arc::new(Dial::new(config.upstream, upstream_tls, own.clone())),
+        dial: Arc::clone(&dial),
         original_dst: config.original_dst,
         tls: listen_tls,
         own: own.clone(),
@@ -118,6 +119,7 @@ pub async fn start(config: Config) -> Result<Running, Error> {
         metrics: metrics.clone(),
         ready: ready.clone(),
         standing: acting.standing.clone(),
+        dial,
         token: config.admin_token.as_deref().map(admin::Token::new),
     };
     let administering = tokio::spawn(admin::serve(admin_listener, state));

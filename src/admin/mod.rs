@@ -12,6 +12,7 @@ pub use token::Token;
 use crate::net::{Listener, Stream};
 use crate::observe::Observer;
 use crate::telemetry;
+use crate::upstream::Dial;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -105,6 +106,8 @@ pub struct State {
     pub ready: Readiness,
     /// For `/readyz` too.
     pub standing: Standing,
+    /// Whether the upstream can be reached.
+    pub dial: Arc<Dial>,
     /// Allows changes.
     pub token: Option<Token>,
 }
@@ -226,7 +229,11 @@ async fn with_report(path: &str, state: &State) -> Response<Full<Bytes>> {
         let (Some(snapshot), accounts) = both else {
             return behind();
         };
-        let page = page::render(&snapshot, &accounts.unwrap_or_default());
+        let page = page::render(
+            &snapshot,
+            &accounts.unwrap_or_default(),
+            state.dial.away().as_ref(),
+        );
         let mut response = body("text/html; charset=utf-8", page);
         if let Ok(policy) = HeaderValue::from_str(&page::POLICY) {
             response

@@ -4,8 +4,9 @@ use crate::config::Address;
 use crate::net::{self, Own, Stream, Ticket};
 use crate::telemetry::Forwarding;
 use crate::tls;
-use std::sync::Arc;
+use jiff::Timestamp;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long a connection to the upstream may take to come about, TLS included.
@@ -27,8 +28,19 @@ pub struct Dial {
 /// What was said of the upstream, so that it is said once.
 #[derive(Default)]
 struct Said {
-    away: AtomicBool,
+    away: Mutex<Option<Away>>,
     strange: AtomicBool,
+}
+
+/// An upstream to which the last connection tried did not come about.
+#[derive(Debug, Clone)]
+pub struct Away {
+    /// Where to.
+    pub upstream: String,
+    /// When the first one failed.
+    pub since: Timestamp,
+    /// Why the last one did, in words.
+    pub reason: String,
 }
 
 impl Dial {
@@ -58,25 +70,41 @@ impl Dial {
         &self.address
     }
 
+    /// What is wrong, if the last connection tried did not come about.
+    #[must_use]
+    pub fn away(&self) -> Option<Away> {
+        let away = self.shared.away.lock();
+        away.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Opens a connection. The ticket is to be kept as long as the connection.
     ///
     /// # Errors
     /// Why there is none, in words.
     pub async fn connect(&self, metrics: &Forwarding) -> Result<(Stream, Option<Ticket>), String> {
         let opened = tokio::time::timeout(CONNECT_TIMEOUT, self.open()).await;
-        match opened.unwrap_or_else(|_| Err("timed out".to_owned())) {
+        let opened = opened.unwrap_or_else(|_| Err("timed out".to_owned()));
+        let away = self.shared.away.lock();
+        let mut away = away.unwrap_or_else(PoisonError::into_inner);
+        match opened {
             Ok(opened) => {
                 metrics.upstream_connects.increment(1);
-                if self.shared.away.swap(false, Ordering::Relaxed) {
+                if away.take().is_some() {
                     tracing::info!(upstream = %self.address, "the upstream is back");
                 }
                 Ok(opened)
             }
             Err(reason) => {
                 metrics.upstream_failures.increment(1);
-                if !self.shared.away.swap(true, Ordering::Relaxed) {
+                if away.is_none() {
                     tracing::warn!(upstream = %self.address, %reason, "no connection to the upstream: calls are answered UNAVAILABLE until there is one");
                 }
+                let since = away.take().map_or_else(Timestamp::now, |away| away.since);
+                *away = Some(Away {
+                    upstream: self.address.to_string(),
+                    since,
+                    reason: reason.clone(),
+                });
                 Err(format!("upstream {}: {reason}", self.address))
             }
         }

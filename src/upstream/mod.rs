@@ -5,7 +5,7 @@
 
 mod dial;
 
-pub use dial::Dial;
+pub use dial::{Away, Dial};
 
 use crate::sieve::Sieve;
 use crate::stream::{Credit, Failure, Pump, Pumped, RecvBody, Sender};

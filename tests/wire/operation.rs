@@ -211,7 +211,10 @@ async fn it_starts_before_its_upstream_and_says_so_once() {
         assert!(reply.only);
     }
     assert_eq!(proxy.says("no connection to the upstream").await, 1);
+    let said = format!("<code>127.0.0.1:{port}</code>, since ");
+    assert!(proxy.admin("/").await.contains(&said), "on the page too");
     let _upstream = Upstream::start_at(port, &[], |peer, _| echo(peer)).await;
     assert_eq!(client.call(&request(PATH, &[]), b"x").await.body, b"x");
     assert_eq!(proxy.says("the upstream is back").await, 1);
+    assert!(!proxy.admin("/").await.contains(&said));
 }

@@ -7,6 +7,7 @@ mod verdict;
 use crate::diagnose::accounts::Accounts;
 use crate::observe::Snapshot;
 use crate::report::{Report, Series, State};
+use crate::upstream::Away;
 use crate::visible::visible;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -29,15 +30,22 @@ const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// The page for one moment. Everything that came from the wire is escaped.
-pub(super) fn render(snapshot: &Snapshot, accounts: &[Accounts]) -> String {
+pub(super) fn render(snapshot: &Snapshot, accounts: &[Accounts], away: Option<&Away>) -> String {
     let Snapshot { report, traffic } = snapshot;
     let mut html = String::with_capacity(16 << 10);
-    let (headline, state) = headline(report);
+    let (mut headline, mut state) = headline(report);
+    if away.is_some() {
+        headline.insert_str(0, "No connection to the model server. ");
+        state = State::Firing;
+    }
     let word = words(state);
     let _ = write!(
         html,
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>{headline} - Flatline</title><link rel=\"icon\" href=\"data:,\"><style>{STYLE}</style></head><body><a class=\"skip\" href=\"#main\">To the verdicts</a><header><h1>Flatline</h1><p id=\"lead\" class=\"lead {word}\" role=\"status\">{headline}</p><p id=\"stale\" class=\"stale\" role=\"status\"></p></header><main id=\"main\" tabindex=\"-1\">"
     );
+    if let Some(away) = away {
+        self::away(&mut html, away);
+    }
     let incidents = report.series.iter().filter(|s| s.state != State::Inactive);
     let mut incidents: Vec<_> = incidents.collect();
     incidents.sort_by_key(|series| tables::urgency(series));
@@ -91,6 +99,18 @@ fn headline(report: &Report) -> (String, State) {
         (f, _, _) => (format!("{f} {} flat", outputs(f)), State::Firing),
     };
     (words + &ended + &findings, state)
+}
+
+/// Why calls are answered UNAVAILABLE. It stands until a call finds the upstream back.
+fn away(html: &mut String, away: &Away) {
+    let since = away.since.to_string();
+    let _ = write!(
+        html,
+        "<section class=\"verdict firing\" aria-labelledby=\"away\"><h2 id=\"away\">No connection to the model server</h2><p class=\"facts\">upstream <code>{}</code>, since {}</p><ul><li>{}</li></ul><p>Calls are answered UNAVAILABLE; the next one tries again.</p></section>",
+        escape(&away.upstream),
+        moment(&since),
+        escape(&away.reason)
+    );
 }
 
 fn observed(html: &mut String, report: &Report) {
@@ -180,6 +200,7 @@ mod tests {
         Baseline, Category, Cause, Finding, Kind, Observed, RowIs, RuledOut, Series, Transition,
         Window,
     };
+    use jiff::Timestamp;
 
     /// A report in which every text is `text`.
     fn report(text: &str) -> Report {
@@ -254,7 +275,12 @@ mod tests {
             model: text.to_owned(),
             all: std::array::from_fn(|_| account.clone()),
         };
-        render(&snapshot, &[accounts])
+        let away = Away {
+            upstream: text.to_owned(),
+            since: Timestamp::UNIX_EPOCH,
+            reason: text.to_owned(),
+        };
+        render(&snapshot, &[accounts], Some(&away))
     }
 
     #[test]
@@ -275,7 +301,7 @@ mod tests {
             report,
             traffic: Traffic::default(),
         };
-        let html = render(&snapshot, &[]);
+        let html = render(&snapshot, &[], None);
         assert!(html.contains("1 output watched, none flat, 1 flat when calls ended, 1 finding"));
         assert!(html.contains("class=\"lead inactive\""));
         assert!(html.contains("<span class=\"badge\">firing, no calls</span>"));
@@ -287,7 +313,8 @@ mod tests {
     #[test]
     fn the_headline_says_the_worst() {
         let html = page("m");
-        assert!(html.contains("1 output flat, 1 finding"));
+        assert!(html.contains("No connection to the model server. 1 output flat, 1 finding"));
+        assert!(html.contains("<code>m</code>, since 1970-01-01 00:00:00 UTC"));
         assert!(html.contains("outputs differ by noise only"));
     }
 }
