@@ -99,7 +99,7 @@ impl RowFact {
             raw: call.inputs.raw[i],
             effective: call.inputs.effective[i],
             output: call.outputs.exact[i],
-            finite: call.outputs.finite[i],
+            finite: call.outputs.numbers[i].are_finite(),
             latency_nanos: call.latency_nanos,
             // Wide rows are kept as a sketch, which is no distribution any more.
             entropy: (scores && values.len() == call.outputs.width)

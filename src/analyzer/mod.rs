@@ -28,7 +28,7 @@ mod truths;
 mod wire;
 
 use crate::detect::rows::CallRows;
-use crate::detect::{Saved, Settings};
+use crate::detect::{Masks, Saved, Settings};
 use crate::diagnose::Reach;
 use crate::diagnose::facts::{ModelTruth, Previous};
 use crate::fingerprint::Key;
@@ -260,7 +260,7 @@ impl Analyzer {
         if self.options.panic_on_model.as_ref() == Some(&key.model) {
             panic!("asked to panic on model `{}`", key.model);
         }
-        let rows = CallRows {
+        let mut rows = CallRows {
             call: self.calls,
             connection: exchange.connection,
             at_nanos: exchange
@@ -270,18 +270,15 @@ impl Analyzer {
             inputs: output.inputs.clone(),
             outputs: std::mem::take(&mut output.rows),
         };
-        outcome.non_finite_rows += rows
-            .outputs
-            .finite
-            .iter()
-            .filter(|finite| !**finite)
-            .count() as u64;
         outcome.evicted += self.make_room(&key);
         if !self.series.contains_key(&key) {
             let detector = self.detector(&key);
-            let ratio = self.older_version(&key).and_then(|(_, s)| s.pairs.ratio());
+            let older = self.older_version(&key);
+            let masks = older.map_or_else(Masks::default, |(_, older)| older.masks);
+            let ratio = older.and_then(|(_, older)| older.pairs.ratio());
             let mut series = Series::new(self.options.window, self.options.window_rows, detector);
             series.pairs = Pairs::after(ratio);
+            series.masks = masks;
             series.first_nanos = rows.at_nanos;
             self.series.insert(key.clone(), series);
             outcome.appeared.push((key.model.clone(), key.version));
@@ -292,6 +289,9 @@ impl Analyzer {
             return;
         };
         series.pairs.is_meant = is_meant;
+        series.masks.allow(&mut rows.outputs);
+        let broken = rows.outputs.numbers.iter().filter(|n| !n.are_finite());
+        outcome.non_finite_rows += broken.count() as u64;
         let counted = *series.pairs.tally();
         let was_ready = series.is_ready();
         let fact = CallFact::new(

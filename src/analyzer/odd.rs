@@ -68,6 +68,34 @@ fn nan_denormal_and_infinite_inputs_are_inputs_like_any() {
 }
 
 #[test]
+fn masked_actions_are_scores_like_any_and_nan_among_them_is_not() {
+    let mut analyzer = analyzer();
+    let masked = |n: u64| {
+        let mut scores = noise(n + 7, 16);
+        (0..4).for_each(|row| scores[row * 4 + (n as usize + row) % 4] = f32::NEG_INFINITY);
+        scores
+    };
+    let say = |n, scores| call(n, noise(n, 32), &[4, 8], &[("y", scores, &[4, 4])]);
+    for n in 0..1200 {
+        analyzer.observe(&say(n, masked(n)));
+    }
+    assert_eq!(fired(&analyzer), []);
+    let report = analyzer.report(0);
+    assert_eq!(report.series[0].baseline.state, "ready");
+    for n in 1200..1220 {
+        let mut scores = masked(n);
+        scores
+            .iter_mut()
+            .filter(|s| s.is_finite())
+            .for_each(|s| *s = f32::NAN);
+        analyzer.observe(&say(n, scores));
+    }
+    let (_, kind, rows) = fired(&analyzer).remove(0);
+    assert_eq!(kind, Some(Kind::NonFinite));
+    assert!(rows <= 4800 + 32, "{rows}");
+}
+
+#[test]
 fn empty_batches_and_tensors_without_elements_are_counted() {
     let mut analyzer = analyzer();
     for (inputs, outputs) in [([0, 8], [0, 3]), ([4, 0], [4, 3]), ([4, 8], [4, 0])] {

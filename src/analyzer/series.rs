@@ -8,7 +8,7 @@ use super::seen::Seen;
 use super::wire;
 use crate::alert::{Alert, Level, Step};
 use crate::detect::rows::{CallRows, ValueKind};
-use crate::detect::{Detector, Learned, Prior, Saved, Verdict};
+use crate::detect::{Detector, Learned, Masks, Prior, Saved, Verdict};
 use crate::fingerprint::call::Output;
 use crate::report::{Baseline, State, Test};
 use crate::window::{Row, Window};
@@ -55,6 +55,7 @@ pub(super) struct Series {
     pub(super) first_nanos: i64,
     pub(super) last_nanos: i64,
     pub(super) judged: Judged,
+    pub(super) masks: Masks,
     detector: Detector,
     /// When every so many rows were answered, oldest first.
     times: VecDeque<(u64, i64)>,
@@ -84,6 +85,7 @@ impl Series {
             first_nanos: 0,
             last_nanos: 0,
             judged: Judged::default(),
+            masks: Masks::default(),
             detector,
             times: VecDeque::new(),
         }
@@ -170,7 +172,7 @@ impl Series {
             let new = !self.window.holds_input(row.effective);
             self.window.record(call.at_nanos, row);
             self.pairs
-                .record(row, new, call.outputs.finite[i], continuous);
+                .record(row, new, call.outputs.numbers[i].are_finite(), continuous);
             let values = &call.outputs.values[i * columns..(i + 1) * columns];
             let scores = call.outputs.simplex_error.is_some_and(|e| e < 1e-3);
             self.history

@@ -149,6 +149,13 @@ fn nan_fires_as_non_finite() {
 }
 
 #[test]
+fn minus_infinity_that_was_not_there_before_fires_as_non_finite() {
+    let (rows, kind) = rows_until_firing(|_| vec![f32::NEG_INFINITY, 0.3, 0.5]);
+    assert_eq!(kind, Kind::NonFinite);
+    assert!(rows <= 32, "{rows}");
+}
+
+#[test]
 fn a_client_that_repeats_one_input_is_pending_and_never_fires() {
     let mut analyzer = analyzer();
     for n in 0..500 {

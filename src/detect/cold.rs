@@ -41,7 +41,8 @@ impl Cold {
         learning: bool,
     ) {
         let outputs = &call.outputs;
-        self.non_finite.observe(row, outputs.finite[i]);
+        self.non_finite
+            .observe(row, outputs.numbers[i].are_finite());
         if !scored {
             return;
         }

@@ -21,6 +21,7 @@ mod familiar;
 mod gate;
 mod input;
 mod lag;
+mod masks;
 mod mode;
 mod non_finite;
 mod phase;
@@ -40,6 +41,7 @@ mod watch;
 
 pub use constant::{Capacity, Prior};
 pub use ecusum::Off;
+pub use masks::Masks;
 pub use saved::{Damaged, Saved};
 pub use verdict::{Extent, Verdict};
 
@@ -209,7 +211,7 @@ impl Detector {
     fn look(&mut self, call: &CallRows, i: usize) -> Row {
         let row = self.row;
         self.row += 1;
-        let (exact, finite) = (call.outputs.exact[i], call.outputs.finite[i]);
+        let (exact, finite) = (call.outputs.exact[i], call.outputs.numbers[i].are_finite());
         let values = &call.outputs.values[i * self.columns..(i + 1) * self.columns];
         let raw_sketch = &call.inputs.sketch[i * SKETCH..(i + 1) * SKETCH];
         let (scales, categories) = match &self.phase {

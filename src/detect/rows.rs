@@ -47,8 +47,8 @@ pub struct InputRows {
 pub struct OutputRows {
     /// Exact fingerprint of each row.
     pub exact: Vec<u64>,
-    /// Whether all elements of the row are finite.
-    pub finite: Vec<bool>,
+    /// Whether the elements of the row are finite.
+    pub numbers: Vec<Numbers>,
     /// Index of the largest element of each row; 0 for rows of one element and for strings.
     pub argmax: Vec<u32>,
     /// Elements in a row before any projection.
@@ -56,11 +56,45 @@ pub struct OutputRows {
     /// What the numbers are.
     pub kind: ValueKind,
     /// `rows * min(width, OUTPUT_WIDTH)` numbers, row-major. Wider rows hold a fixed Gaussian
-    /// projection. NaN stays NaN. For strings one number a row, a hash of the value.
+    /// projection. NaN stays NaN,
+    /// minus infinity beside numbers is 0. For strings one number a row, a hash of the value.
     pub values: Vec<f64>,
     /// Largest absolute difference of `sum(row) - 1` over the call where every element is in
     /// `[0, 1]` and the row is wider than one; `None` otherwise. Tells class scores.
     pub simplex_error: Option<f64>,
+}
+
+/// Whether the numbers of a row are numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Numbers {
+    /// All are finite; text is.
+    #[default]
+    Finite,
+    /// Some are finite, the rest is minus infinity.
+    Masked,
+    /// NaN or infinity.
+    Broken,
+}
+
+impl Numbers {
+    /// Of these numbers.
+    #[must_use]
+    pub fn of(elements: &[f64]) -> Self {
+        if elements.iter().all(|value| value.is_finite()) {
+            return Numbers::Finite;
+        }
+        let masked = |value: &f64| value.is_finite() || *value == f64::NEG_INFINITY;
+        if elements.iter().all(masked) && elements.iter().any(|value| value.is_finite()) {
+            return Numbers::Masked;
+        }
+        Numbers::Broken
+    }
+
+    /// Whether all of them are finite.
+    #[must_use]
+    pub fn are_finite(self) -> bool {
+        self == Numbers::Finite
+    }
 }
 
 /// What the numbers of an output row are.

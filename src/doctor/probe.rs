@@ -6,6 +6,7 @@ use super::inputs::{request, takes_batches};
 use super::{Questions, asked_version};
 use crate::codec::dtype::{Class, DType};
 use crate::codec::predict::DEFAULT_SIGNATURE;
+use crate::detect::rows::Numbers;
 use crate::diagnose::facts::Signature;
 use crate::proto::tensorflow::TensorProto;
 use crate::proto::tensorflow::serving::model_spec::VersionChoice;
@@ -274,14 +275,11 @@ fn is_odd(tensor: &TensorProto) -> bool {
         Some(dtype) => dtype,
         None => return false,
     };
-    let content = tensor.tensor_content.chunks_exact(size.max(1));
-    let in_content = match (class, size) {
-        (Class::Float, 4) => content
-            .into_iter()
-            .any(|b| !f32::from_le_bytes([b[0], b[1], b[2], b[3]]).is_finite()),
-        _ => false,
-    };
-    in_content
-        || tensor.float_val.iter().any(|v| !v.is_finite())
-        || tensor.double_val.iter().any(|v| !v.is_finite())
+    let mut values = tensor.double_val.clone();
+    values.extend(tensor.float_val.iter().map(|v| f64::from(*v)));
+    if (class, size) == (Class::Float, 4) {
+        let (content, _) = tensor.tensor_content.as_chunks();
+        values.extend(content.iter().map(|b| f64::from(f32::from_le_bytes(*b))));
+    }
+    Numbers::of(&values) == Numbers::Broken
 }

@@ -5,7 +5,7 @@ use super::canonical::{Canonical, RowHasher};
 use super::sketch::{add_string, bucket, numbers};
 use crate::codec::dtype::Class;
 use crate::codec::tensor::{Effective, Given};
-use crate::detect::rows::{OUTPUT_WIDTH, OutputRows, ValueKind};
+use crate::detect::rows::{Numbers, OUTPUT_WIDTH, OutputRows, ValueKind};
 
 /// Elements of an output row that are looked at; a model with more outputs than this is judged
 /// by its fingerprints and these.
@@ -32,18 +32,21 @@ pub(super) fn rows(key: &Key, name: &str, tensor: &Effective<'_>, rows: u64) -> 
         found.exact.push(hasher.finish());
         let row = tensor.row(row, rows);
         if let Given::Strings(strings) = row.given {
-            found.finite.push(true);
+            found.numbers.push(Numbers::Finite);
             found.argmax.push(0);
             found.values.push(label(strings));
             continue;
         }
         elements.clear();
         elements.extend(numbers(&row, tensor.dtype, 1).take(MOST_ELEMENTS));
-        found
-            .finite
-            .push(elements.iter().all(|value| value.is_finite()));
+        let numbers = Numbers::of(&elements);
+        found.numbers.push(numbers);
         found.argmax.push(argmax(&elements));
         simplex.add(&elements);
+        if numbers == Numbers::Masked {
+            let masks = elements.iter_mut().filter(|value| !value.is_finite());
+            masks.for_each(|value| *value = 0.0);
+        }
         push_values(&mut found.values, &elements);
     }
     found.simplex_error = simplex.error();

@@ -1,0 +1,57 @@
+//! Minus infinity that is meant: actions that are masked, the logarithm of a chance of nothing.
+
+use super::rows::{Numbers, OutputRows};
+
+/// Rows that decide whether it is.
+const FIRST: u32 = 64;
+
+/// Whether minus infinity beside numbers is a value of this output as any other: more of its first
+/// rows hold it than do not. A model that only later gives it is not meant to.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Masks {
+    rows: u32,
+    masked: u32,
+}
+
+impl Masks {
+    /// Takes the rows of a call, of which those that are masked become finite where that is meant.
+    pub fn allow(&mut self, outputs: &mut OutputRows) {
+        for numbers in &mut outputs.numbers {
+            let masked = *numbers == Numbers::Masked;
+            if self.rows < FIRST {
+                self.rows += 1;
+                self.masked += u32::from(masked);
+            }
+            if masked && 2 * self.masked > self.rows {
+                *numbers = Numbers::Finite;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows of `found` that are finite, of a thousand.
+    fn finite(mut masks: Masks, found: impl Fn(u32) -> Numbers) -> usize {
+        let mut outputs = OutputRows {
+            numbers: (0..1000).map(found).collect(),
+            ..OutputRows::default()
+        };
+        masks.allow(&mut outputs);
+        outputs.numbers.iter().filter(|n| n.are_finite()).count()
+    }
+
+    #[test]
+    fn a_mask_is_meant_only_from_the_start() {
+        let fresh = Masks::default();
+        assert_eq!(finite(fresh, |_| Numbers::Masked), 1000);
+        let late = |row| match row {
+            0..64 => Numbers::Finite,
+            _ => Numbers::Masked,
+        };
+        assert_eq!(finite(fresh, late), 64);
+        assert_eq!(finite(fresh, |_| Numbers::Broken), 0);
+    }
+}
