@@ -1,7 +1,7 @@
 //! What every pod gets, as flags that `inject` and `webhook` share.
 
 use crate::error::Error;
-use crate::inject::{OnBadAnnotation, Redirect, Settings, is_enough, is_image, quantity};
+use crate::inject::{OnBadAnnotation, Probes, Redirect, Settings, is_enough, is_image, quantity};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Injection {
@@ -23,6 +23,16 @@ pub(super) struct Injection {
         default_value_t
     )]
     redirect: Redirect,
+    /// How the kubelet asks the sidecar's health: over the pod's network, unless the pod shows a
+    /// service mesh, or by a command in it, always
+    #[arg(
+        long,
+        env = "FLATLINE_PROBES",
+        value_name = "WAY",
+        value_enum,
+        default_value_t
+    )]
+    probes: Probes,
     /// What becomes of a pod with a wrong annotation: admitted without a sidecar, or denied
     #[arg(
         long,
@@ -34,7 +44,7 @@ pub(super) struct Injection {
     on_bad_annotation: OnBadAnnotation,
     /// Port of the sidecar's metrics and health; the next free one where a pod has it already
     #[arg(long, env = "FLATLINE_ADMIN_PORT", value_name = "PORT", default_value_t = 9464,
-        value_parser = clap::value_parser!(u16).range(1..))]
+        value_parser = clap::value_parser!(u16).range(1024..))]
     admin_port: u16,
     /// Processor that the sidecar requests
     #[arg(
@@ -77,6 +87,7 @@ impl Injection {
         let mut settings = Settings {
             legacy_sidecar: self.legacy_sidecar,
             redirect: self.redirect,
+            probes: self.probes,
             on_bad_annotation: self.on_bad_annotation,
             admin_port: self.admin_port,
             ..Settings::default()

@@ -4,6 +4,7 @@ mod analyze;
 mod demo;
 mod doctor;
 mod explain;
+mod health;
 mod inject;
 mod injection;
 mod lint;
@@ -38,6 +39,7 @@ enum Command {
     Analyze(analyze::Args),
     Doctor(doctor::Args),
     Explain(explain::Args),
+    Health(health::Args),
     Inject(Box<inject::Args>),
     Lint(lint::Args),
     Reset(reset::Args),
@@ -57,6 +59,7 @@ pub fn run() -> Result<ExitCode, Error> {
             Command::Analyze(args) => analyze::run(&args),
             Command::Doctor(args) => doctor::run(args),
             Command::Explain(args) => explain::run(&args),
+            Command::Health(args) => health::run(&args),
             Command::Inject(args) => inject::run(*args),
             Command::Lint(args) => lint::run(&args),
             Command::Reset(args) => reset::run(&args),

@@ -1,6 +1,7 @@
 //! What no sidecar goes into, and what the port of cannot be taken.
 
 use super::annotations::Overrides;
+use super::mesh;
 use super::pod::Pod;
 use super::server::Server;
 use super::start::Launch;
@@ -98,21 +99,12 @@ fn bindable(pod: &Pod<'_>, port: u16) -> Result<(), Refusal> {
 /// Whether no mesh takes what comes in: its rules in the kernel and ours would compete, and what
 /// passes by the mesh passes by its encryption and policies.
 fn unmeshed(pod: &Pod<'_>) -> Result<(), Refusal> {
-    const CONTAINERS: [&str; 2] = ["istio-proxy", "istio-init"];
-    const STATUS: &str = "sidecar.istio.io/status";
-    const ASKED: &str = "sidecar.istio.io/inject";
-    let mut containers = pod.containers().map(|c| c.name());
-    let container = containers.find(|name| CONTAINERS.contains(name));
-    let is_asked = [pod.label(ASKED), pod.annotation(ASKED)].contains(&Some("true"));
-    let sign = match container {
-        Some(name) => format!("container `{name}`"),
-        None if pod.annotation(STATUS).is_some() => format!("annotation {STATUS}"),
-        None if is_asked => format!("{ASKED}: true"),
-        None => return Ok(()),
+    let Some((mesh, sign)) = mesh::of(pod) else {
+        return Ok(());
     };
     let detail = format!(
-        "the pod is in Istio's mesh ({sign}), and a redirection of the port by the kernel may pass by \
-         its mTLS and its AuthorizationPolicies; use flatline.dev/redirect: args"
+        "the pod is in {mesh}'s mesh ({sign}), and a redirection of the port by the kernel may pass \
+         by its mTLS and its policies; use flatline.dev/redirect: args"
     );
     Err(Refusal::Skip(Skip::ServiceMesh, detail))
 }

@@ -11,7 +11,10 @@ pub fn is_image(text: &str) -> bool {
         }
         _ => (None, name),
     };
-    name.len() <= 255
+    // 64 digits are an image's own number, which names none.
+    let is_number = name.len() == 64 && is_hex(name);
+    (1..=255).contains(&name.len())
+        && !is_number
         && host.is_none_or(is_host)
         && path.split('/').all(is_component)
         && tag.is_none_or(is_tag)
@@ -21,6 +24,11 @@ pub fn is_image(text: &str) -> bool {
 /// An image's name, without tag and digest.
 pub(super) fn name(image: &str) -> &str {
     parts(image).0
+}
+
+/// An image's tag.
+pub(super) fn tag(image: &str) -> Option<&str> {
+    parts(image).1
 }
 
 /// Name, tag and digest.
@@ -72,13 +80,18 @@ fn is_tag(text: &str) -> bool {
 
 fn is_digest(text: &str) -> bool {
     text.split_once(':').is_some_and(|(algorithm, hex)| {
-        algorithm.starts_with(|c: char| c.is_ascii_alphabetic())
-            && algorithm
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "+._-".contains(c))
-            && hex.len() >= 32
-            && hex.chars().all(|c| c.is_ascii_hexdigit())
+        let digits = match algorithm {
+            "sha256" => 64,
+            "sha384" => 96,
+            "sha512" => 128,
+            _ => return false,
+        };
+        hex.len() == digits && is_hex(hex)
     })
+}
+
+fn is_hex(text: &str) -> bool {
+    text.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'))
 }
 
 #[cfg(test)]
@@ -114,6 +127,9 @@ mod tests {
             "host.example:port/a",
             "https://a.example/b",
             "flatline@sha256:0a",
+            &"0a".repeat(32),
+            &format!("flatline@sha256:{}", "0A".repeat(32)),
+            &format!("flatline@sha512:{}", "0a".repeat(32)),
             &format!("a:{}", "1".repeat(129)),
         ] {
             assert!(!is_image(text), "{text}");

@@ -2,12 +2,14 @@
 //! and the command line share.
 //!
 //! A pod is patched whole, skipped with a reason, or refused with every mistake in its annotations;
-//! a second pass over a patched pod changes nothing.
+//! a second pass over a patched pod changes nothing, unless a mesh came in.
 
 mod annotations;
 mod exclude;
 mod flags;
+mod health;
 mod image;
+mod mesh;
 mod outcome;
 mod patch;
 mod pod;
@@ -30,7 +32,7 @@ pub use image::is_image;
 pub use outcome::{Mistake, Outcome};
 pub use redirect::script as redirect_script;
 pub use resources::{is_enough, quantity};
-pub use settings::{OnBadAnnotation, Redirect, Settings};
+pub use settings::{OnBadAnnotation, Probes, Redirect, Settings};
 pub use sidecar::{ADMIN_PORT_NAME, NAME as SIDECAR_NAME, UID};
 pub use skip::Skip;
 
@@ -43,7 +45,7 @@ use takeover::Refusal;
 /// What has to be done to `pod`, an object with `metadata` and `spec` (a Pod or the template of
 /// one), so that Flatline stands in front of its model server.
 ///
-/// Never panics, whatever `pod` is. The patch of a second pass is empty.
+/// Never panics, whatever `pod` is. The patch of a second pass is empty, unless a mesh came in.
 #[must_use]
 pub fn inject(pod: &Value, settings: &Settings) -> Outcome {
     let Some(pod) = Pod::read(pod) else {
@@ -63,7 +65,11 @@ pub fn inject(pod: &Value, settings: &Settings) -> Outcome {
     }
     if let Some(name) = sidecar::present(&pod) {
         let detail = format!("container `{name}` is Flatline already");
-        return skipped(None, Skip::AlreadyInjected, &detail);
+        return Outcome::Skipped {
+            reason: Skip::AlreadyInjected,
+            detail,
+            patch: health::past_mesh(&pod, name),
+        };
     }
     let overrides = match Overrides::read(&pod) {
         Ok(overrides) => overrides,

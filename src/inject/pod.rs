@@ -118,6 +118,12 @@ impl<'a> Container<'a> {
         image::name(self.text("image").unwrap_or_default())
     }
 
+    /// Tag of its image.
+    pub(super) fn tag(&self) -> &'a str {
+        let image = self.text("image").unwrap_or_default();
+        image::tag(image).unwrap_or_default()
+    }
+
     fn is_well_formed(self) -> bool {
         let is_list = |key: &str| {
             let list = self.fields.get(key);

@@ -19,6 +19,8 @@ pub struct Settings {
     pub on_bad_annotation: OnBadAnnotation,
     /// How the port is taken where a pod does not say.
     pub redirect: Redirect,
+    /// How the kubelet asks the sidecar's health.
+    pub probes: Probes,
 }
 
 impl Default for Settings {
@@ -34,6 +36,7 @@ impl Default for Settings {
             admin_port: 9464,
             on_bad_annotation: OnBadAnnotation::default(),
             redirect: Redirect::default(),
+            probes: Probes::default(),
         }
     }
 }
@@ -46,6 +49,17 @@ pub enum OnBadAnnotation {
     Admit,
     /// It is denied.
     Deny,
+}
+
+/// How the kubelet asks the sidecar's health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Probes {
+    /// On the admin port over the pod's network; by a command where the pod shows a mesh, which may
+    /// stand in between.
+    #[default]
+    Http,
+    /// By a command in the sidecar that asks the admin port.
+    Exec,
 }
 
 /// How Flatline takes the port that clients know.

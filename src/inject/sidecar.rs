@@ -3,7 +3,7 @@
 use super::annotations::Overrides;
 use super::flags;
 use super::pod::Pod;
-use super::{Redirect, Settings, quantity};
+use super::{Probes, Redirect, Settings, health, mesh, quantity};
 use serde_json::{Value, json};
 
 /// Name of the container.
@@ -61,6 +61,7 @@ pub(super) fn container(
     if overrides.config.is_some() {
         mounts.push(json!({"name": CONFIG_VOLUME, "mountPath": "/etc/flatline", "readOnly": true}));
     }
+    let by_command = settings.probes == Probes::Exec || mesh::of(pod).is_some();
     let mut container = json!({
         "name": NAME,
         "image": overrides.image.unwrap_or(&settings.image),
@@ -69,9 +70,6 @@ pub(super) fn container(
         "ports": declared,
         "resources": resources,
         // Alive before the model server is started, so that no call finds the port closed.
-        "startupProbe": probe("/livez", ports.admin, 1, 60),
-        "readinessProbe": probe("/readyz", ports.admin, 5, 2),
-        "livenessProbe": probe("/livez", ports.admin, 10, 6),
         "securityContext": {
             "runAsUser": UID,
             "runAsGroup": UID,
@@ -84,6 +82,9 @@ pub(super) fn container(
         },
         "volumeMounts": mounts
     });
+    for (name, probe) in health::probes(ports.admin, by_command) {
+        container[name] = probe;
+    }
     if !settings.legacy_sidecar {
         container["restartPolicy"] = json!("Always");
     }
@@ -154,13 +155,4 @@ fn tap_bounds(resources: &Value) -> Option<[String; 2]> {
         format!("--tap-bytes-per-call={call}MiB"),
         format!("--tap-bytes-total={total}MiB"),
     ])
-}
-
-fn probe(path: &str, port: u16, period: u32, failures: u32) -> Value {
-    json!({
-        "httpGet": {"path": path, "port": port},
-        "periodSeconds": period,
-        "timeoutSeconds": 2,
-        "failureThreshold": failures
-    })
 }

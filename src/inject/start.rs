@@ -111,7 +111,9 @@ impl<'a> Start<'a> {
     /// Whether the words reach the server itself, which takes its defaults where they say nothing.
     pub(super) fn is_certain(&self) -> bool {
         let has_entrypoint = self.container.list("command").is_empty();
-        self.is_named || has_entrypoint && is_official(self.container.image())
+        // What is for building it has a shell for its entrypoint.
+        let is_for_building = self.container.tag().contains("devel");
+        self.is_named || has_entrypoint && is_official(self.container.image()) && !is_for_building
     }
 
     pub(super) fn has_own_flag(&self) -> bool {

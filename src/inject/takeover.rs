@@ -12,6 +12,8 @@ use std::collections::BTreeSet;
 
 /// First port tried for what moves out of the way.
 const FIRST: u16 = 8510;
+/// Ports that the project's own image opens without a word: gRPC and REST.
+const ENTRYPOINT_PORTS: [u16; 2] = [8500, 8501];
 
 /// Why there is no plan.
 #[derive(Debug)]
@@ -129,6 +131,7 @@ fn choose_ports(
     let mut taken = ports::declared(pod);
     taken.extend(pod.containers().flat_map(|c| ports::mentioned(&c)));
     taken.insert(server.port);
+    taken.extend(ENTRYPOINT_PORTS);
     let scraped = pod.annotation("prometheus.io/port");
     taken.extend(scraped.and_then(|port| port.parse::<u16>().ok()));
     let none = || clash("no port is free".to_owned());

@@ -83,6 +83,12 @@ fn json<'a>(part: &'a str, line: usize, found: &mut Vec<Document<'a>>) {
     let mut at = part.len() - skip_marker(part).len();
     while let Some(end) = one_value(&part[at..]) {
         at += end;
+        // The line's end stands behind it, whether another follows or not.
+        let rest = &part[at..];
+        let line = rest.split_inclusive('\n').next().unwrap_or_default();
+        if line.trim().is_empty() {
+            at += line.len();
+        }
         ends.push(at);
     }
     // Comments and the marker of an end belong to the last of them.
@@ -90,8 +96,9 @@ fn json<'a>(part: &'a str, line: usize, found: &mut Vec<Document<'a>>) {
         let bare = line.trim();
         bare.is_empty() || bare.starts_with('#') || is_marker(line, "...")
     });
-    // One object, or none: the rest is for the YAML parser to judge.
-    if ends.is_empty() || (ends.len() == 1 && over) {
+    // One object, or none: the rest is for the YAML parser to judge, unless objects follow it.
+    let alone = ends.is_empty() && !objects_follow(&part[at..]);
+    if alone || (ends.len() == 1 && over) {
         return found.push(whole);
     }
     let mut start = 0;
@@ -129,6 +136,22 @@ fn json<'a>(part: &'a str, line: usize, found: &mut Vec<Document<'a>>) {
         push(end, !whole);
         at = end;
     }
+}
+
+/// Whether what begins as an object and is none has nothing but objects behind it, each on lines of
+/// its own.
+fn objects_follow(text: &str) -> bool {
+    if !text.trim_start().starts_with('{') {
+        return false;
+    }
+    let mut starts = text.match_indices("\n{").map(|(at, _)| at + 1);
+    starts.any(|start| {
+        let mut rest = &text[start..];
+        while let Some(end) = one_value(rest) {
+            rest = &rest[end..];
+        }
+        rest.trim().is_empty()
+    })
 }
 
 /// Where the JSON object that `text` begins with ends. Strings and numbers that follow one another

@@ -2,7 +2,7 @@
 
 use super::shapes::{annotated, beside, iptables, pod, serving, upstream};
 use super::{has_arg, injected, sidecar, skipped};
-use flatline::inject::{Outcome, Settings, inject};
+use flatline::inject::{Outcome, Probes, Settings, inject};
 use serde_json::{Value, json};
 
 fn detail(pod: &Value) -> String {
@@ -103,6 +103,53 @@ fn a_privileged_port_is_not_taken_by_a_process_without_privileges() {
 }
 
 #[test]
+fn a_mesh_stands_between_the_kubelet_and_no_probe() {
+    let by_command = |pod: &Value, admin: &str| {
+        for (probe, check) in [
+            ("startupProbe", "livez"),
+            ("readinessProbe", "readyz"),
+            ("livenessProbe", "livez"),
+        ] {
+            let probe = &sidecar(pod)[probe];
+            assert_eq!(
+                probe["exec"]["command"],
+                json!(["/flatline", "health", admin, check])
+            );
+            assert_eq!(probe.get("httpGet"), None);
+        }
+    };
+    let pod = serving(&json!({}));
+    let exec = Settings {
+        probes: Probes::Exec,
+        admin_port: 9500,
+        ..Settings::default()
+    };
+    by_command(&injected(&pod, &exec).0, "--admin=127.0.0.1:9500");
+    let mut asked = pod.clone();
+    asked["metadata"]["annotations"] = json!({"linkerd.io/inject": "enabled"});
+    by_command(
+        &injected(&asked, &Settings::default()).0,
+        "--admin=127.0.0.1:9464",
+    );
+    // Istio's webhook comes behind ours, and makes the probes its own; ours is called again then.
+    let (mut after, _) = injected(&pod, &Settings::default());
+    let theirs = json!({"path": "/app-health/flatline/startupz", "port": 15020});
+    after["spec"]["initContainers"][0]["startupProbe"]["httpGet"] = theirs;
+    beside(
+        &mut after,
+        json!({"name": "istio-proxy", "image": "istio/proxyv2"}),
+    );
+    let Outcome::Skipped { patch, .. } = inject(&after, &Settings::default()) else {
+        panic!("injected again");
+    };
+    json_patch::patch(&mut after, &patch).expect("it applies");
+    by_command(&after, "--admin=127.0.0.1:9464");
+    assert!(
+        matches!(inject(&after, &Settings::default()), Outcome::Skipped { patch, .. } if patch.is_empty())
+    );
+}
+
+#[test]
 fn the_kernel_redirects_nothing_past_a_mesh() {
     let proxy = json!({"name": "istio-proxy", "image": "istio/proxyv2"});
     let mut beside_it = serving(&json!({}));
@@ -115,7 +162,8 @@ fn the_kernel_redirects_nothing_past_a_mesh() {
     );
     let mut asked = serving(&json!({}));
     asked["metadata"]["labels"]["sidecar.istio.io/inject"] = json!("true");
-    for mut pod in [beside_it, native, status, asked] {
+    let linkerd = annotated(serving(&json!({})), json!({"linkerd.io/inject": "ingress"}));
+    for mut pod in [beside_it, native, status, asked, linkerd] {
         injected(&pod, &Settings::default());
         pod["metadata"]["annotations"]["flatline.dev/redirect"] = json!("iptables");
         assert_eq!(skipped(&pod, &Settings::default()).0, "service_mesh");

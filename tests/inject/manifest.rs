@@ -122,6 +122,15 @@ fn json_values_may_follow_one_another() {
 }
 
 #[test]
+fn json_values_keep_their_lines_beside_a_broken_one() {
+    let (one, broken) = ("{\"kind\": \"A\"}\n", "{\"kind\": \"Pod\",,}\n");
+    for stream in [[one, broken, one], [one, one, broken], [broken, one, one]] {
+        let after = rewrite(&stream.concat(), &Settings::default());
+        assert_eq!(after.text, [one, one].concat(), "{stream:?}");
+    }
+}
+
+#[test]
 fn what_ends_json_values_is_no_value() {
     for end in ["", "\n", "...\n", "# the end\n", "\n# the end\n...\n"] {
         let before = format!("{{\"kind\": \"A\"}}\n{{\"kind\": \"B\"}}\n{end}");

@@ -249,6 +249,13 @@ fn the_admin_port_evades_what_any_container_names() {
     let (after, warnings) = injected(&pod, &Settings::default());
     assert!(has_arg(sidecar(&after), "--admin=[::]:9465"));
     assert!(warnings[0].contains("9465"), "{warnings:?}");
+    // The image's entrypoint opens the REST port without a word.
+    let rest = Settings {
+        admin_port: 8501,
+        ..Settings::default()
+    };
+    let (after, _) = injected(&serving(&json!({})), &rest);
+    assert!(has_arg(sidecar(&after), "--admin=[::]:8502"));
 }
 
 #[test]
