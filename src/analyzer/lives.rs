@@ -1,6 +1,6 @@
 //! What survives a restart, a reset and a new version.
 
-use super::tests::{analyzer, answering, exchange, healthy, spec};
+use super::tests::{INPUTS, analyzer, answering, asking, exchange, floats, healthy, spec};
 use super::*;
 use crate::detect::Saved;
 
@@ -41,6 +41,40 @@ fn a_baseline_goes_on_where_an_earlier_process_ended() {
     assert_eq!(after.report(0).series[0].baseline.state, "restored");
     let rows = rows_until_firing(&mut after, 1100).unwrap();
     assert!(rows <= 40, "{rows}");
+}
+
+#[test]
+fn what_has_healed_is_over_though_inputs_come_again() {
+    let nan = |_: &[f32]| vec![f32::NAN; 3];
+    for fault in [&flat as &dyn Fn(&[f32]) -> Vec<f32>, &nan] {
+        // One input alone tells that numbers are back, and nothing of outputs that vary.
+        for (calls, heals) in [(10, true), (1, fault(&[])[0].is_nan())] {
+            let mut analyzer = learned();
+            (1000..1100).for_each(|n| drop(analyzer.observe(&exchange(n, fault))));
+            assert_eq!(analyzer.report(0).series[0].state, State::Firing);
+            // Each call holds four inputs, all equal where there is one.
+            for n in 1100..1500 {
+                let again = match calls {
+                    1 => exchange(7, |_| healthy(&[0.5; INPUTS])),
+                    _ => exchange(n % calls, healthy),
+                };
+                let again = asking(again, |request| {
+                    if calls == 1 {
+                        request
+                            .inputs
+                            .insert("x".to_owned(), floats(vec![0.5; 4 * INPUTS], &[4, INPUTS]));
+                    }
+                });
+                let at = exchange(n, healthy).start_unix_nanos;
+                analyzer.observe(&Exchange {
+                    start_unix_nanos: at,
+                    ..again
+                });
+            }
+            let state = analyzer.report(0).series[0].state;
+            assert_eq!(state != State::Firing, heals, "{calls}: {state:?}");
+        }
+    }
 }
 
 #[test]

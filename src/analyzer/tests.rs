@@ -10,7 +10,7 @@ use crate::skip::Skip;
 use prost::Message;
 
 const ROWS: usize = 4;
-const INPUTS: usize = 8;
+pub(super) const INPUTS: usize = 8;
 const CLASSES: usize = 3;
 
 pub(super) fn floats(values: Vec<f32>, dims: &[usize]) -> TensorProto {

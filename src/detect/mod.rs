@@ -8,6 +8,7 @@
 //!
 //! What a series holds at the most: docs/detection.md, held against `tests/memory.rs`.
 
+mod apart;
 mod baseline;
 mod bounds;
 mod category;
@@ -34,6 +35,7 @@ mod segment;
 mod shift;
 mod spread;
 mod surrogate;
+mod unit;
 mod verdict;
 mod vocabulary;
 mod warmup;
@@ -257,6 +259,7 @@ impl Detector {
         self.cold.observe(row, call, i, scored, learning);
         Row {
             row,
+            input: call.inputs.effective[i],
             finite,
             scored,
             pass,

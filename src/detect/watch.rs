@@ -1,5 +1,6 @@
 //! The tests on every row once the baseline stands, and the incident that they raise.
 
+use super::apart::Apart;
 use super::baseline::{
     Baseline, DECOUPLING, DETERMINISM, DETERMINISM_CATEGORY, FAST_DECOUPLING, LAG, LAG_CONNECTION,
     MODE, NON_FINITE, SEEN, SEEN_QUANTISED, SEGMENT, TESTS, VOCABULARY,
@@ -15,6 +16,8 @@ use super::scales::{Scales, Sketch};
 use super::seen::Sight;
 use super::segment::Segment;
 use super::shift::Shift;
+use super::unit::Unit;
+use crate::report::Kind;
 use std::collections::VecDeque;
 
 /// A call is cut into at most this many units: its rows are independent only given their inputs.
@@ -41,6 +44,8 @@ const ALIVE: f64 = 100.0;
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) row: u64,
+    /// Fingerprint of the input.
+    pub(super) input: u64,
     pub(super) finite: bool,
     pub(super) scored: bool,
     pub(super) pass: Pass,
@@ -95,6 +100,7 @@ pub(super) struct Watch {
     clock: u64,
     clock_at_start: Vec<u64>,
     incident: Option<Incident>,
+    apart: Apart,
     /// Scored rows without evidence that end an incident now, and when the last one ended.
     over: u64,
     ended: Option<u64>,
@@ -119,6 +125,7 @@ impl Watch {
             clock: 0,
             clock_at_start: vec![0; TESTS],
             incident: None,
+            apart: Apart::default(),
             over: OVER,
             ended: None,
         }
@@ -186,7 +193,16 @@ impl Watch {
             let (usual, regions) = (&baseline.inputs, &baseline.regions);
             self.shift.observe(usual, regions, &row.sketch);
         }
-        self.clock += u64::from(row.scored || !row.finite);
+        // Of numbers, any row tells whether they are back.
+        let any = |incident: &Incident| incident.test == NON_FINITE;
+        let counts = row.scored || !row.finite || self.incident.as_ref().is_some_and(any);
+        self.clock += u64::from(counts);
+        let kind = self.incident.as_ref().map(|incident| incident.named.kind);
+        let output = match kind {
+            Some(Kind::NearConstant) => row.quantised,
+            _ => row.exact,
+        };
+        self.apart.observe(row.input, row.finite.then_some(output));
         let mut seat = Seat::new(row, call, fast);
         if row.scored {
             if self.inputs.len() == INPUTS {
@@ -299,6 +315,7 @@ impl Watch {
                 true => (2 * self.over).min(OVER_MOST),
                 false => OVER,
             };
+            self.apart = Apart::default();
             self.incident = Some(Incident {
                 test,
                 onset_row: onset,
@@ -351,7 +368,13 @@ impl Watch {
         let Some(incident) = &self.incident else {
             return;
         };
-        if self.clock - incident.last_bad >= self.over.max(incident.delay) {
+        // Inputs that come again are no evidence, but outputs that tell them apart are not flat.
+        let flat = matches!(incident.named.kind, Kind::Constant | Kind::NearConstant);
+        let heals = flat && self.apart.rows() >= self.over;
+        if heals || self.clock - incident.last_bad >= self.over.max(incident.delay) {
+            if heals {
+                self.tests.iter_mut().for_each(ECusum::reset);
+            }
             self.incident = None;
             self.ended = Some(self.clock);
             return;
@@ -371,29 +394,5 @@ impl Watch {
                 incident.named = named;
             }
         }
-    }
-}
-
-/// Sums and numbers of `X` over one unit, by test.
-#[derive(Debug, Default)]
-struct Unit {
-    sums: [f64; TESTS],
-    counts: [f64; TESTS],
-}
-
-impl Unit {
-    fn add(&mut self, test: usize, x: f64) {
-        self.sums[test] += x;
-        self.counts[test] += 1.0;
-    }
-
-    fn value(&mut self, test: usize, x: Option<f64>) {
-        if let Some(x) = x {
-            self.add(test, x);
-        }
-    }
-
-    fn flag(&mut self, test: usize, x: Option<bool>) {
-        self.value(test, x.map(|x| f64::from(u8::from(x))));
     }
 }
