@@ -39,11 +39,14 @@ pub(super) fn compare(
     facts.unread = alike(&has_unread, &|shape| !shape.unread.is_empty());
     facts.narrow = alike(&|call| is_narrow(&call.inputs), &|shape| shape.narrow);
     facts.wide_before = before.rows(&|shape| !shape.narrow && shape.unread.is_empty());
-    let mut wanted: BTreeSet<String> = before
-        .shapes()
-        .flat_map(|(s, _)| s.inputs.clone())
-        .collect();
-    wanted.extend(signature.iter().flat_map(|s| s.inputs.keys().cloned()));
+    // What the version before took is no input of one whose signature does not list it.
+    let wanted: BTreeSet<String> = match &signature {
+        Some(signature) => signature.inputs.keys().cloned().collect(),
+        None => {
+            let shapes = series.seen.before(Some(before.onset));
+            shapes.flat_map(|(shape, _)| shape.inputs.clone()).collect()
+        }
+    };
     for name in wanted {
         let lacks = |call: &CallFact| call.inputs.iter().all(|input| input.name != name);
         let count = calls.iter().filter(|call| lacks(call)).count() as u64;

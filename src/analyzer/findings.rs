@@ -139,6 +139,7 @@ impl Analyzer {
             let rows: Vec<_> = series.history.rows.iter().collect();
             recent.distinct_inputs = facts::distinct(&rows, |row| row.effective);
             recent.distinct_outputs = facts::distinct(&rows, |row| row.output);
+            recent.is_meant = self.is_meant(key);
         }
         let client = series.alert.kind() == Some(Kind::InputCollapse);
         if series.alert.state() == State::Inactive || client {
@@ -194,9 +195,9 @@ fn repeats(series: &Series, since: i64) -> (u64, u64) {
 fn note(answered: &mut Answered, key: &SeriesKey, series: &Series, again: bool) {
     let since = series.last_nanos.saturating_sub(UNUSED_NANOS);
     let version = answered.versions.entry(key.version).or_default();
-    version.first_nanos = match version.first_nanos {
-        0 => series.first_nanos,
-        first => first.min(series.first_nanos),
+    version.steady_nanos = match version.steady_nanos {
+        0 => series.steady_nanos,
+        since => since.min(series.steady_nanos),
     };
     version.last_nanos = version.last_nanos.max(series.last_nanos);
     if again {

@@ -54,6 +54,8 @@ pub(super) struct Series {
     /// When its first and its last row were answered.
     pub(super) first_nanos: i64,
     pub(super) last_nanos: i64,
+    /// Since when rows have come without a pause.
+    pub(super) steady_nanos: i64,
     pub(super) judged: Judged,
     pub(super) masks: Masks,
     detector: Detector,
@@ -63,6 +65,8 @@ pub(super) struct Series {
 
 /// What calls said is over once there were none for this long, as the alerts have it.
 const OVER_NANOS: i64 = 300_000_000_000;
+/// So long without a row is a pause.
+const PAUSE_NANOS: i64 = 5_000_000_000;
 /// Rows between two times that are kept, and how many times.
 const TIME_EVERY: u64 = 64;
 const TIMES: usize = 256;
@@ -84,6 +88,7 @@ impl Series {
             recent: Recent::default(),
             first_nanos: 0,
             last_nanos: 0,
+            steady_nanos: 0,
             judged: Judged::default(),
             masks: Masks::default(),
             detector,
@@ -181,6 +186,9 @@ impl Series {
         }
         self.detector.observe(call);
         self.last_call = call.call;
+        if call.at_nanos.saturating_sub(self.last_nanos) > PAUSE_NANOS {
+            self.steady_nanos = call.at_nanos;
+        }
         self.last_nanos = call.at_nanos;
         self.recent.look(call.at_nanos, &self.window);
         let before = std::mem::replace(&mut self.verdict, Verdict::quiet());

@@ -201,7 +201,7 @@ fn asked_version(questions: &Questions) -> Option<VersionChoice> {
 
 fn replies() -> Replies {
     Replies {
-        first_nanos: now(),
+        steady_nanos: now(),
         last_nanos: now(),
         asked: Asked::default(),
     }

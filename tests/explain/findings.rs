@@ -68,7 +68,7 @@ pub(super) fn findings() -> Vec<(&'static str, Vec<Finding>)> {
     ];
     let calls = calls.map(|(rule, recent)| (rule, of_series(&recent)));
     let replies = Replies {
-        first_nanos: 1,
+        steady_nanos: 1,
         last_nanos: i64::MAX,
         ..Replies::default()
     };

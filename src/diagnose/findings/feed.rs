@@ -113,7 +113,8 @@ pub(super) fn d5(recent: &Recent) -> Option<Finding> {
                 .values()
                 .any(|spec| free(spec.dims.as_ref()))
     });
-    let constant = recent.nothing_followed * 10 >= recent.batches * 9
+    let constant = !recent.is_meant
+        && recent.nothing_followed * 10 >= recent.batches * 9
         && recent.distinct_inputs >= 8
         && recent.distinct_outputs == 1;
     // As many rows whatever the request: boxes or tokens, which are many or few, follow no batch.

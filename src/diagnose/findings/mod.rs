@@ -59,6 +59,8 @@ pub struct Recent {
     pub output_sizes: u64,
     /// Those of which no output had that many rows.
     pub nothing_followed: u64,
+    /// The output is one and the same by design, as far as can be told.
+    pub is_meant: bool,
     /// Distinct inputs and outputs of the rows, where a batch was not followed.
     pub distinct_inputs: u64,
     /// See `distinct_inputs`.
@@ -120,8 +122,8 @@ pub struct Answered {
 /// What is known of one version's replies.
 #[derive(Debug, Clone, Default)]
 pub struct Replies {
-    /// When it first answered, nanoseconds since the Unix epoch.
-    pub first_nanos: i64,
+    /// Since when it has answered without a pause, nanoseconds since the Unix epoch.
+    pub steady_nanos: i64,
     /// When it last did.
     pub last_nanos: i64,
     /// What those calls asked for.

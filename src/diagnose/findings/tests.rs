@@ -23,7 +23,7 @@ fn rules(truth: &ModelTruth, answered: &Answered) -> Vec<String> {
 
 fn answering(version: i64, asked: Asked) -> Answered {
     let replies = Replies {
-        first_nanos: 1,
+        steady_nanos: 1,
         last_nanos: i64::MAX,
         asked,
     };

@@ -9,6 +9,7 @@ use crate::report::Kind;
 mod left_out;
 mod origin;
 mod parts;
+mod proof;
 
 const FLAT: Split = Split {
     rows: 100,

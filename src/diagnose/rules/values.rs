@@ -1,6 +1,6 @@
 //! What the values of the reply prove: D21, D23.
 
-use super::{certain, doctor};
+use super::{certain, doctor, likely};
 use crate::diagnose::Opinion;
 use crate::diagnose::facts::Facts;
 use crate::report::Kind;
@@ -23,19 +23,24 @@ pub(super) fn d21(facts: &Facts) -> Opinion {
             facts.non_finite_fed, facts.non_finite_calls
         ));
     }
-    certain(
-        vec![format!(
-            "{:.1} % of {} rows hold NaN or infinity{}",
-            100.0 * facts.non_finite_share,
-            facts.rows,
-            if facts.from_first_reply {
-                ", from the first reply of this version"
-            } else {
-                ""
-            }
-        )],
-        doctor(facts, true),
-    )
+    let mut evidence = vec![format!(
+        "{:.1} % of {} rows hold NaN or infinity{}",
+        100.0 * facts.non_finite_share,
+        facts.rows,
+        if facts.from_first_reply {
+            ", from the first reply of this version"
+        } else {
+            ""
+        }
+    )];
+    if facts.non_finite_fed > 0 {
+        evidence.push(format!(
+            "the inputs hold NaN or infinity themselves in {} of the {} calls whose outputs do",
+            facts.non_finite_fed, facts.non_finite_calls
+        ));
+        return likely(0.6, evidence, doctor(facts, true));
+    }
+    certain(evidence, doctor(facts, true))
 }
 
 /// D23: the rows of one reply are equal, while replies differ.
@@ -49,6 +54,12 @@ pub(super) fn d23(facts: &Facts) -> Opinion {
             "{equal} of {many} replies to several distinct rows hold equal rows, {} replies differ from each other",
             facts.distinct_replies
         ));
+    }
+    if facts.rows_equal_before {
+        return Opinion::Against(
+            "the rows of one reply were equal before the trouble began as well: the output may be one of the request"
+                .to_owned(),
+        );
     }
     certain(
         vec![format!(

@@ -51,7 +51,7 @@ pub(super) fn d1(facts: &Facts) -> Opinion {
     ];
     let confirm =
         "log a checksum of the request buffer in the client just before the call".to_owned();
-    if facts.distinct_raw == 1 && facts.rows >= ENOUGH {
+    if facts.distinct_raw == 1 && facts.rows >= ENOUGH && facts.kind != Some(Kind::NonFinite) {
         return certain(evidence, confirm);
     }
     likely(0.8, evidence, confirm)
@@ -106,7 +106,10 @@ pub(super) fn d2(facts: &Facts) -> Opinion {
     {
         evidence.push(format!("all of it from one client library: `{agent}`"));
     }
-    if unread.collapses() {
+    // Where what is read as it should be is as flat, that is what has to be explained.
+    let others = facts.rows.saturating_sub(unread.rows);
+    let vary = facts.distinct_outputs > unread.distinct_outputs.max(1);
+    if unread.collapses() && (vary || others < ENOUGH || unread.rows > others) {
         return certain(evidence, doctor(facts, true));
     }
     // An input that is sent without values, and the others tell the calls apart: its zeros may be meant.
@@ -230,11 +233,20 @@ pub(super) fn d3(facts: &Facts) -> Opinion {
         return likely(0.75, evidence, confirm);
     }
     if contrast.is_some() || stopped {
-        return certain(evidence, confirm);
+        return unless_cached(facts, evidence, confirm);
     }
     // Never sent: many an input has a default that is meant.
     let never = left_out.with.rows + left_out.sent_before == 0;
     likely(if never { 0.4 } else { 0.5 }, evidence, confirm)
+}
+
+/// Certain, unless the same replies came too quickly to have been computed: whoever asks through a
+/// cache may differ in what he sends as well.
+fn unless_cached(facts: &Facts, evidence: Vec<String>, confirm: String) -> Opinion {
+    match facts.latency {
+        Some(latency) if latency.is_quick() => likely(0.5, evidence, confirm),
+        _ => certain(evidence, confirm),
+    }
 }
 
 /// The input that most calls leave out, and did not leave out long before the trouble.
@@ -262,7 +274,12 @@ pub(super) fn d4(facts: &Facts) -> Opinion {
                 part.now.distinct_inputs, part.now.distinct_outputs
             )
         };
-        return certain(vec![line(bad, flat), line(good, varied)], confirm);
+        let mut evidence = vec![line(bad, flat), line(good, varied)];
+        if let Some(shift) = &facts.input_shift {
+            evidence.push(format!("other inputs changed as well: {shift}"));
+            return likely(0.75, evidence, confirm);
+        }
+        return unless_cached(facts, evidence, confirm);
     }
     match &facts.example_keys_changed {
         Some(change) => likely(
@@ -296,7 +313,7 @@ pub(super) fn d7(facts: &Facts) -> Opinion {
                 evidence.push(format!("other inputs changed as well: {shift}"));
                 return likely(0.75, evidence, confirm);
             }
-            return certain(evidence, confirm);
+            return unless_cached(facts, evidence, confirm);
         }
     }
     if let Some(change) = &facts.control_changed {
