@@ -48,7 +48,7 @@ def build():
                           f"max by (model, version, output, instance) (flatline_verdict_state{{{ID}}})",
                           "{{model}} v{{version}} {{output}} on {{instance}}", state_mappings())),
             (12, lines("Collisions over the fleet",
-                       "Of pairs of new, distinct inputs over all replicas, the share with equal outputs, and the share that would be usual. This judges a fleet in which no replica has seen enough.",
+                       "Of pairs of new, distinct inputs over all replicas, the share with equal outputs, and the share that would be usual. This judges a fleet in which no replica has seen enough. Empty while no pair is compared: one input again and again, or NaN.",
                        targets((f"{pairs('colliding_pairs')} / ({pairs('compared_pairs')} > 0)", "{{model}} v{{version}} seen"),
                                (f"{pairs('expected_colliding_pairs')} / ({pairs('compared_pairs')} > 0)", "{{model}} v{{version}} usual")),
                        "percentunit",

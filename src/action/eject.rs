@@ -9,7 +9,7 @@ use super::Looks;
 use crate::admin::{self, Place, Standing};
 use crate::config::{Address, Eject};
 use crate::observe::Snapshot;
-use crate::report::State;
+use crate::report::{Category, State};
 use crate::telemetry::Acting;
 use http::{Method, StatusCode};
 use std::collections::HashMap;
@@ -98,11 +98,15 @@ impl Tried {
     }
 }
 
-/// The series that fire with a certain cause.
+/// The series that fire with a certain cause that lies behind this replica: a client sends the same
+/// to every other.
 fn certain(snapshot: &Snapshot) -> impl Iterator<Item = (usize, String)> {
     let series = snapshot.report.series.iter().enumerate();
     series.filter_map(|(at, series)| {
-        let cause = series.causes.iter().find(|cause| cause.certain)?;
+        let cause = series
+            .causes
+            .iter()
+            .find(|cause| cause.certain && cause.category != Category::Client)?;
         (series.state == State::Firing).then(|| {
             let reason = format!(
                 "{} version {}, signature {}, output {}: {}",
@@ -187,6 +191,13 @@ mod tests {
         assert_eq!(reason_at(&fires, 401), None);
         let likely = snapshot(&[("firing", false, 100, "o"), ("pending", true, 100, "o")]);
         assert_eq!(reason_at(&likely, 101), None);
+        let mut client = snapshot(&[("firing", true, 100, "o")]);
+        client.report.series[0].causes[0].category = Category::Client;
+        assert_eq!(
+            reason_at(&client, 101),
+            None,
+            "every other replica gets it too"
+        );
         // One that ended must not hide one that is of late.
         let both = snapshot(&[("firing", true, 100, "o"), ("firing", true, 400, "o")]);
         assert_eq!(reason_at(&both, 401).as_deref(), Some(said));

@@ -16,7 +16,7 @@ pub(super) fn series(html: &mut String, series: &Series) {
     let trouble = trouble(series).unwrap_or("nothing is named yet");
     let _ = write!(
         html,
-        "<section class=\"verdict {}\" aria-labelledby=\"{id}\"><h2 id=\"{id}\">{} {} version {}: {trouble}</h2><p class=\"facts\">output <code>{}</code>, signature <code>{}</code>, {}since {}, confidence {:.4}</p>",
+        "<section class=\"verdict {}\" aria-labelledby=\"{id} {id}-of\"><h2 id=\"{id}\">{} {} version {}: {trouble}</h2><p class=\"facts\" id=\"{id}-of\">output <code>{}</code>, signature <code>{}</code>, {}since {}, confidence {:.4}</p>",
         if series.idle {
             String::new()
         } else {
