@@ -120,7 +120,8 @@ impl Watch {
             pool: Pool::new(),
             lag: Lag::default(),
             history: VecDeque::new(),
-            inputs: VecDeque::new(),
+            // What grows by itself doubles.
+            inputs: VecDeque::with_capacity(INPUTS),
             columns: Vec::new(),
             clock: 0,
             clock_at_start: vec![0; TESTS],
