@@ -3,7 +3,7 @@
 use super::{Report, saved_model};
 use crate::proto::tensorflow::SavedModel;
 use crate::saved_model::{Index, Unread, index, read, restored_variable, serving};
-use crate::truth::folder::{has_variables, missing_parts};
+use crate::truth::folder::{has_variables, missing_parts, size};
 use std::fs;
 use std::path::Path;
 
@@ -89,7 +89,7 @@ fn sizes(report: &mut Report, folder: &Path) {
         };
         let (needs, has) = (
             needed.get(&shard).copied().unwrap_or(0),
-            entry.metadata().map_or(0, |found| found.len()),
+            size(&entry.path()),
         );
         // A file of no bytes is told of already.
         if has < needs && has > 0 {

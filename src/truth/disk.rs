@@ -1,6 +1,6 @@
 //! The mounted model volume: which versions are there, which folders the server skips.
 
-use super::folder::{lost_variables, missing_parts};
+use super::folder::{lost_variables, missing_parts, size};
 use crate::diagnose::facts::Disk;
 use std::fs;
 use std::io;
@@ -89,10 +89,7 @@ fn looks_like_version(path: &Path, name: &str) -> bool {
 fn bytes_in(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten();
     let files = entries.take(MOST_FOLDERS).flatten();
-    files
-        .filter_map(|file| file.metadata().ok())
-        .map(|m| m.len())
-        .sum()
+    files.map(|file| size(&file.path())).sum()
 }
 
 /// As TensorFlow Serving reads it: a whole non-negative number, leading zeros allowed.
@@ -109,7 +106,7 @@ fn newest_file(folder: &Path) -> Option<SystemTime> {
         .iter()
         .filter_map(|dir| fs::read_dir(dir).ok())
         .flat_map(|entries| entries.take(MOST_FOLDERS).flatten())
-        .filter_map(|entry| entry.metadata().ok())
+        .filter_map(|entry| fs::metadata(entry.path()).ok())
         .filter(fs::Metadata::is_file)
         .filter_map(|metadata| metadata.modified().ok())
         .max()

@@ -35,9 +35,17 @@ pub fn missing_parts(folder: &Path) -> io::Result<Vec<String>> {
         Ok(found) if found.is_dir() => missing.extend(missing_variables(&variables)?),
         Ok(_) => missing.push("variables is no folder".to_owned()),
         // A model may have none.
-        Err(_) => {}
+        Err(_) if variables.symlink_metadata().is_err() => {}
+        Err(error) => missing.push(format!("variables is a link that leads nowhere: {error}")),
     }
     Ok(missing)
+}
+
+/// Bytes of a file, or of what a link leads to: version folders of caches and of ConfigMaps are links.
+/// 0 for one that leads nowhere.
+#[must_use]
+pub fn size(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |found| found.len())
 }
 
 /// Whether a version folder has variables, or may have: what cannot be looked into is told of
@@ -46,8 +54,7 @@ pub fn missing_parts(folder: &Path) -> io::Result<Vec<String>> {
 pub fn has_variables(folder: &Path) -> bool {
     let part = |entry: fs::DirEntry| {
         let name = entry.file_name().to_string_lossy().into_owned();
-        name.starts_with("variables.data-")
-            || name == "variables.index" && entry.metadata().is_ok_and(|found| found.len() > 0)
+        name.starts_with("variables.data-") || name == "variables.index" && size(&entry.path()) > 0
     };
     match fs::read_dir(folder.join("variables")) {
         Ok(entries) => entries.flatten().any(part),
@@ -81,14 +88,20 @@ fn missing_variables(variables: &Path) -> io::Result<Vec<String>> {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if name == "variables.index" {
-            index = entry.metadata()?.len() > 0;
+            index = size(&entry.path()) > 0;
         } else if let Some((shard, of)) = shard(&name) {
             total = Some(of);
             // An empty shard is what a copy that was cut off leaves behind.
-            if entry.metadata()?.len() > 0 {
+            if size(&entry.path()) > 0 {
                 shards.insert(shard);
             } else {
-                missing.push(format!("variables/{name} is empty"));
+                let is_there = entry.path().exists();
+                let what = if is_there {
+                    "is empty"
+                } else {
+                    "is a link that leads nowhere"
+                };
+                missing.push(format!("variables/{name} {what}"));
             }
         }
     }
@@ -121,6 +134,7 @@ mod tests {
     use crate::saved_model::model_of;
     use prost::Message;
     use std::fs::{create_dir, write};
+    use std::os::unix::fs::symlink;
 
     #[test]
     fn names_what_is_missing() {
@@ -148,6 +162,32 @@ mod tests {
         let words = missing_parts(folder.path()).unwrap();
         assert_eq!(words, ["variables/variables.data-00001-of-00002 is empty"]);
         write(variables.join("variables.data-00001-of-00002"), b"x").unwrap();
+        assert!(missing_parts(folder.path()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn links_are_what_they_lead_to() {
+        let (folder, blobs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        write(folder.path().join("saved_model.pb"), b"x").unwrap();
+        let variables = folder.path().join("variables");
+        symlink(&variables, &variables).unwrap();
+        let words = missing_parts(folder.path()).unwrap();
+        assert!(words[0].contains("leads nowhere"), "a loop: {words:?}");
+        std::fs::remove_file(&variables).unwrap();
+        create_dir(&variables).unwrap();
+        for name in ["variables.index", "variables.data-00000-of-00001"] {
+            symlink(blobs.path().join(name), variables.join(name)).unwrap();
+        }
+        let words = missing_parts(folder.path()).unwrap();
+        let (data, index) = (
+            "variables/variables.data-00000-of-00001 is a link that leads nowhere",
+            "variables.index is missing or empty",
+        );
+        assert_eq!(words, [data, index]);
+        for name in ["variables.index", "variables.data-00000-of-00001"] {
+            write(blobs.path().join(name), vec![1; 4096]).unwrap();
+            assert_eq!(size(&variables.join(name)), 4096);
+        }
         assert!(missing_parts(folder.path()).unwrap().is_empty());
     }
 
