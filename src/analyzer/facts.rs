@@ -61,7 +61,7 @@ pub(super) fn of(key: &SeriesKey, series: &Series, beside: Beside<'_>) -> Facts 
     facts.truth.asked = asked(&calls);
     count_rows(&mut facts, &rows);
     count_calls(&mut facts, &calls, &rows);
-    facts.rows_equal_before = rows_equal_before(series, onset);
+    facts.rows_equal_before = series.tied.is_usual();
     facts.shape_mismatch = mismatch(&key.output, &calls, beside.signature.as_ref());
     feed::compare(
         &mut facts,
@@ -73,19 +73,6 @@ pub(super) fn of(key: &SeriesKey, series: &Series, beside: Beside<'_>) -> Facts 
         beside.signature,
     );
     facts
-}
-
-/// Whether replies to several distinct rows held one output for all of them before the onset too.
-fn rows_equal_before(series: &Series, onset: u64) -> bool {
-    let before = series.history.rows.iter().filter(|row| row.row < onset);
-    let before: Vec<&RowFact> = before.collect();
-    let replies = before.chunk_by(|a, b| a.call == b.call);
-    let many = replies.filter(|rows| distinct(rows, |row| row.effective) > 1);
-    let equal: Vec<bool> = many
-        .map(|rows| distinct(rows, |row| row.output) == 1)
-        .collect();
-    let count = equal.iter().filter(|equal| **equal).count();
-    equal.len() >= 4 && count * 10 >= equal.len() * 9
 }
 
 /// How the newest output differs from what the signature promises.

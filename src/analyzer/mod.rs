@@ -23,6 +23,7 @@ mod seen;
 mod series;
 #[cfg(test)]
 mod tests;
+mod tied;
 mod traffic;
 mod truths;
 mod wire;

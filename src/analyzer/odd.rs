@@ -96,6 +96,29 @@ fn masked_actions_are_scores_like_any_and_nan_among_them_is_not() {
 }
 
 #[test]
+fn an_output_of_the_request_is_not_blamed_on_its_rows() {
+    let mut analyzer = analyzer();
+    // It follows the first row, and all rows of a reply hold it.
+    let of = |n: u64| {
+        let inputs = noise(n, 32);
+        let row: Vec<f32> = (0..4).map(|i| inputs[i] * 2.0 + inputs[i + 1]).collect();
+        row.repeat(4)
+    };
+    let say = |n, outputs| call(n, noise(n, 32), &[4, 8], &[("y", outputs, &[4, 4])]);
+    for n in 0..1200 {
+        analyzer.observe(&say(n, of(n)));
+    }
+    assert_eq!(fired(&analyzer), []);
+    for n in 1200..1600 {
+        analyzer.observe(&say(n, of(n % 3)));
+    }
+    let series = &analyzer.report(0).series[0];
+    assert_eq!(series.state, State::Firing);
+    let rules: Vec<_> = series.causes.iter().map(|c| c.rule.as_str()).collect();
+    assert!(!rules.contains(&"D23"), "{rules:?}");
+}
+
+#[test]
 fn empty_batches_and_tensors_without_elements_are_counted() {
     let mut analyzer = analyzer();
     for (inputs, outputs) in [([0, 8], [0, 3]), ([4, 0], [4, 3]), ([4, 8], [4, 0])] {

@@ -5,6 +5,7 @@ use super::judged::Judged;
 use super::pairs::{Pairs, Tally};
 use super::recent::Recent;
 use super::seen::Seen;
+use super::tied::Tied;
 use super::wire;
 use crate::alert::{Alert, Level, Step};
 use crate::detect::rows::{CallRows, ValueKind};
@@ -58,6 +59,7 @@ pub(super) struct Series {
     pub(super) steady_nanos: i64,
     pub(super) judged: Judged,
     pub(super) masks: Masks,
+    pub(super) tied: Tied,
     detector: Detector,
     /// When every so many rows were answered, oldest first.
     times: VecDeque<(u64, i64)>,
@@ -91,6 +93,7 @@ impl Series {
             steady_nanos: 0,
             judged: Judged::default(),
             masks: Masks::default(),
+            tied: Tied::default(),
             detector,
             times: VecDeque::new(),
         }
@@ -167,6 +170,9 @@ impl Series {
         let rows = call.outputs.exact.len() as u64;
         let well = self.verdict.level == Level::Quiet;
         self.seen.observe(&fact.inputs, self.rows, rows, well);
+        if well {
+            self.tied.observe(call);
+        }
         self.history.begin(fact);
         for i in 0..call.outputs.exact.len() {
             let row = Row {

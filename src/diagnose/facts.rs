@@ -74,7 +74,7 @@ pub struct Facts {
     pub replies_of_many: u64,
     /// See `replies_of_many`.
     pub replies_rows_equal: u64,
-    /// Nine of ten such replies before the onset were so too.
+    /// Nine of ten such replies were so while all was well too.
     pub rows_equal_before: bool,
     /// Distinct first rows over those replies: many means that replies differ.
     pub distinct_replies: u64,
