@@ -98,8 +98,8 @@ impl Tried {
     }
 }
 
-/// The series that fire with a certain cause that lies behind this replica: a client sends the same
-/// to every other.
+/// The series that fire with a certain cause; none for what a client does, since it would do the same
+/// to every other replica.
 fn certain(snapshot: &Snapshot) -> impl Iterator<Item = (usize, String)> {
     let series = snapshot.report.series.iter().enumerate();
     series.filter_map(|(at, series)| {

@@ -1,7 +1,7 @@
 //! `flatline health`
 
+use super::proxy::Proxy;
 use crate::admin;
-use crate::config::Address;
 use crate::error::Error;
 use http::{Method, StatusCode};
 use std::process::ExitCode;
@@ -12,15 +12,8 @@ use std::process::ExitCode;
     after_help = "Example, as a probe of the kubelet's where a mesh stands in between:\n  flatline health --admin 127.0.0.1:9464 readyz"
 )]
 pub(super) struct Args {
-    /// The admin address of the running proxy: HOST:PORT, http://HOST:PORT or unix:/path
-    #[arg(
-        long,
-        env = "FLATLINE_ADMIN",
-        value_name = "ADDR",
-        value_parser = admin::address,
-        default_value = "127.0.0.1:9464"
-    )]
-    admin: Address,
+    #[command(flatten)]
+    proxy: Proxy,
     /// Whether it runs, or whether calls may be sent to it
     #[arg(value_enum, default_value_t)]
     check: Check,
@@ -38,7 +31,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Error> {
         Check::Livez => "/livez",
         Check::Readyz => "/readyz",
     };
-    let asked = admin::ask(&args.admin, Method::GET, path, None);
+    let asked = admin::ask(&args.proxy.admin, Method::GET, path, None);
     let (status, body) = super::runtime()?.block_on(asked)?;
     println!("{}", String::from_utf8_lossy(&body).trim());
     Ok(match status {

@@ -9,6 +9,7 @@ mod inject;
 mod injection;
 mod lint;
 mod log;
+mod proxy;
 mod reset;
 mod serve;
 #[cfg(feature = "webhook")]

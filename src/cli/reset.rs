@@ -1,7 +1,7 @@
 //! `flatline reset`
 
+use super::proxy::Proxy;
 use crate::admin;
-use crate::config::Address;
 use crate::error::Error;
 use http::{Method, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -15,15 +15,8 @@ use std::process::ExitCode;
     after_help = "Example:\n  flatline reset --admin 127.0.0.1:9464 --model digits\n\nUse it after a change that the version number does not show. The proxy must run with --admin-token."
 )]
 pub(super) struct Args {
-    /// The admin address of the running proxy: HOST:PORT, http://HOST:PORT or unix:/path
-    #[arg(
-        long,
-        env = "FLATLINE_ADMIN",
-        value_name = "ADDR",
-        value_parser = admin::address,
-        default_value = "127.0.0.1:9464"
-    )]
-    admin: Address,
+    #[command(flatten)]
+    proxy: Proxy,
     /// Its token
     #[arg(
         long,
@@ -60,7 +53,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Error> {
     });
     let path = format!("/api/v1/reset?{}", pairs.collect::<Vec<_>>().join("&"));
     let token = args.admin_token.as_deref();
-    let asked = admin::ask(&args.admin, Method::POST, &path, token);
+    let asked = admin::ask(&args.proxy.admin, Method::POST, &path, token);
     let (status, body) = super::runtime()?.block_on(asked)?;
     let text = String::from_utf8_lossy(&body);
     if status != StatusCode::OK {

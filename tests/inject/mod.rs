@@ -4,6 +4,7 @@ mod bounds;
 mod command;
 mod forms;
 mod guards;
+mod json;
 mod launch;
 mod manifest;
 mod recorded;

@@ -199,6 +199,28 @@ async fn a_disk_that_is_full_loses_captures_and_no_call() {
 }
 
 #[tokio::test]
+async fn a_command_asks_how_it_is() {
+    let upstream = Upstream::echo().await;
+    let proxy = Proxy::start(upstream.port);
+    let admin = proxy.admin.clone();
+    let asks = |check| {
+        let flatline = std::process::Command::new(env!("CARGO_BIN_EXE_flatline"))
+            .args(["health", "--admin", &admin, check])
+            .output();
+        let output = flatline.expect("it runs");
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
+    };
+    for check in ["livez", "readyz"] {
+        assert_eq!(asks(check), (Some(0), "ok\n".to_owned()));
+    }
+    drop(proxy);
+    assert_eq!(asks("readyz").0, Some(69), "nobody answers");
+}
+
+#[tokio::test]
 async fn it_starts_before_its_upstream_and_says_so_once() {
     let upstream = Upstream::echo().await;
     let port = upstream.port;

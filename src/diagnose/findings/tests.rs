@@ -118,6 +118,8 @@ fn clients_that_ask_for_an_older_version_and_replies_of_none() {
         ..Asked::default()
     };
     assert_eq!(rules(&truth, &answering(3, asked.clone())), ["D17"]);
+    let chosen = of_model("m", &Reach::default(), &truth, &answering(3, asked.clone()));
+    assert!(!chosen[0].certain, "whoever asks for it has chosen");
     let mixed = Asked { latest: 1, ..asked };
     assert!(rules(&truth, &answering(3, mixed)).is_empty());
     let gone = ModelTruth {

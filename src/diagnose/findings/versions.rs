@@ -117,15 +117,15 @@ pub(super) fn d17(scene: &Scene<'_>) -> Option<Finding> {
     let mut evidence = Vec::new();
     evidence.extend(pinned(scene));
     evidence.extend(newer_on_disk(scene));
-    evidence.extend(asked_for_older(scene));
     evidence.extend(answers_unlisted(scene));
     evidence.extend(label_without_version(scene));
+    // Asking for it is a choice, and the newest may be a canary's alone.
+    let proved = !evidence.is_empty();
+    evidence.extend(asked_for_older(scene));
     let (category, serving) = (Category::Configuration, scene.serving());
     let found = scene.found("D17", category, serving, evidence, scene.doctor())?;
-    // Asking for it is a choice, and the newest may be a canary's alone.
-    let is_asked = asked_for_older(scene).is_some() && found.evidence.len() == 1;
     Some(Finding {
-        certain: found.certain && !is_asked,
+        certain: proved,
         ..found
     })
 }

@@ -1,0 +1,50 @@
+//! JSON values that follow one another: each is a document of its own.
+
+use super::data;
+use flatline::inject::Settings;
+use flatline::manifest::rewrite;
+use std::fs;
+
+#[test]
+fn json_values_may_follow_one_another() {
+    let pod = fs::read_to_string(data("pods/bare.json")).unwrap();
+    let broken = "{\"kind\": tru\n";
+    let before = format!("{pod}\n{broken}{pod}");
+    let after = rewrite(&before, &Settings::default());
+    let one = rewrite(&pod, &Settings::default()).text;
+    assert_eq!(after.text.matches("\"initContainers\"").count(), 2);
+    assert_eq!(
+        after.text.split_whitespace().collect::<String>(),
+        format!("{one}{one}").split_whitespace().collect::<String>()
+    );
+    let note = after.notes[1].to_string();
+    let line = pod.lines().count() + 2;
+    assert!(
+        note.starts_with(&format!("line {line}: document 2: broken")),
+        "{note}"
+    );
+}
+
+#[test]
+fn json_values_keep_their_lines_beside_a_broken_one() {
+    let (one, broken) = ("{\"kind\": \"A\"}\n", "{\"kind\": \"Pod\",,}\n");
+    for stream in [[one, broken, one], [one, one, broken], [broken, one, one]] {
+        let after = rewrite(&stream.concat(), &Settings::default());
+        assert_eq!(after.text, [one, one].concat(), "{stream:?}");
+    }
+}
+
+#[test]
+fn what_ends_json_values_is_no_value() {
+    for end in ["", "\n", "...\n", "# the end\n", "\n# the end\n...\n"] {
+        let before = format!("{{\"kind\": \"A\"}}\n{{\"kind\": \"B\"}}\n{end}");
+        let after = rewrite(&before, &Settings::default());
+        assert_eq!(after.text, before);
+        let said: Vec<String> = after.notes.iter().map(ToString::to_string).collect();
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(
+            said.iter().all(|note| note.ends_with("holds no pod")),
+            "{said:?}"
+        );
+    }
+}
