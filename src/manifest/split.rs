@@ -138,20 +138,21 @@ fn json<'a>(part: &'a str, line: usize, found: &mut Vec<Document<'a>>) {
     }
 }
 
-/// Whether what begins as an object and is none has nothing but objects behind it, each on lines of
-/// its own.
+/// Whether what begins as an object and is none has objects behind it, on lines of their own, and not
+/// what would go on with a YAML collection. Looks once, however many there are.
 fn objects_follow(text: &str) -> bool {
     if !text.trim_start().starts_with('{') {
         return false;
     }
-    let mut starts = text.match_indices("\n{").map(|(at, _)| at + 1);
-    starts.any(|start| {
-        let mut rest = &text[start..];
-        while let Some(end) = one_value(rest) {
-            rest = &rest[end..];
-        }
-        rest.trim().is_empty()
-    })
+    let mut starts = text.match_indices("\n{").map(|(at, _)| &text[at + 1..]);
+    let Some(mut rest) = starts.find(|start| one_value(start).is_some()) else {
+        return false;
+    };
+    while let Some(end) = one_value(rest) {
+        rest = &rest[end..];
+    }
+    let rest = rest.trim_start();
+    rest.is_empty() || rest.starts_with('{')
 }
 
 /// Where the JSON object that `text` begins with ends. Strings and numbers that follow one another

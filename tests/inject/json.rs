@@ -32,6 +32,11 @@ fn json_values_keep_their_lines_beside_a_broken_one() {
         let after = rewrite(&stream.concat(), &Settings::default());
         assert_eq!(after.text, [one, one].concat(), "{stream:?}");
     }
+    let after = rewrite(&[broken, one, broken].concat(), &Settings::default());
+    assert_eq!(after.text, one);
+    // A collection of YAML goes on behind what looks like a value.
+    let yaml = "{kind: A, of: [\n{\"b\": 1},\n{\"c\": 2}\n]}\n";
+    assert_eq!(rewrite(yaml, &Settings::default()).text, yaml);
 }
 
 #[test]
