@@ -16,7 +16,7 @@ use crate::inject::{OnBadAnnotation, Outcome, Settings, inject};
 use edit::Change;
 use json_patch::Patch;
 use serde_json::Value;
-use std::fmt;
+use std::{fmt, mem};
 use tree::Node;
 
 /// What became of a stream.
@@ -91,6 +91,8 @@ pub fn rewrite(stream: &(impl AsRef<[u8]> + ?Sized), settings: &Settings) -> Rew
     let (stream, strange) = read(stream.as_ref());
     let mut rewritten = Rewritten::default();
     let mut end = 0;
+    // A marker that was left out with the document behind it, and still parts its neighbours.
+    let mut owed = false;
     for (number, document) in split::documents(&stream).into_iter().enumerate() {
         let mut notes = Vec::new();
         let start = end;
@@ -106,17 +108,26 @@ pub fn rewrite(stream: &(impl AsRef<[u8]> + ?Sized), settings: &Settings) -> Rew
         };
         match text {
             Ok(Some(text)) => {
-                // The end of a JSON value's line goes with what is left out behind it, and a
-                // marker counts at the start of a line only.
-                let behind = !rewritten.text.is_empty() && !rewritten.text.ends_with('\n');
-                if behind && text.starts_with("---") {
-                    rewritten.text.push('\n');
+                let marked = split::is_marked(&text);
+                let apart = mem::take(&mut owed)
+                    && !marked
+                    && !rewritten.text.is_empty()
+                    && split::end(&rewritten.text).is_none();
+                if apart || marked {
+                    end_line(&mut rewritten.text);
+                }
+                if apart {
+                    rewritten.text.push_str("---\n");
                 }
                 rewritten.text.push_str(&text);
             }
-            Ok(None) => leave_out(document.text, &mut rewritten.text),
+            Ok(None) => {
+                leave_out(document.text, &mut rewritten.text);
+                owed |= split::is_marked(document.text);
+            }
             Err((line, why)) => {
                 leave_out(document.text, &mut rewritten.text);
+                owed |= split::is_marked(document.text);
                 notes.clear();
                 notes.push(Note {
                     line,
@@ -150,10 +161,16 @@ fn leave_out(document: &str, text: &mut String) {
         && !text.is_empty()
         && split::end(text).is_none()
     {
-        if !text.ends_with('\n') {
-            text.push('\n');
-        }
+        end_line(text);
         text.push_str(end);
+    }
+}
+
+/// A marker counts at the start of a line only, and the end of a JSON value's line may have gone with
+/// what was left out behind it.
+fn end_line(text: &mut String) {
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
     }
 }
 

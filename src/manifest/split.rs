@@ -62,6 +62,12 @@ fn is_marker(line: &str, name: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
 }
 
+/// Whether a marker stands before the document `text`.
+pub(super) fn is_marked(text: &str) -> bool {
+    text.split_inclusive('\n')
+        .any(|line| is_marker(line, "---"))
+}
+
 /// The line that ends `text` as a document, if one does: what follows needs no marker of its own.
 pub(super) fn end(text: &str) -> Option<&'static str> {
     let last = text.split_inclusive('\n').next_back()?;

@@ -53,3 +53,16 @@ fn what_ends_json_values_is_no_value() {
         );
     }
 }
+
+#[test]
+fn a_marker_stays_where_its_document_is_left_out() {
+    let objects = "{\"kind\": \"A\"}\n\n{\"kind\": \"B\"}\n";
+    let before = format!("---\nb\n---\n{{broken\n{objects}");
+    let once = rewrite(&before, &Settings::default()).text;
+    assert_eq!(once, format!("---\nb\n---\n{objects}"));
+    assert_eq!(rewrite(&once, &Settings::default()).text, once);
+    // None is owed where a marker of its own or nothing at all stands there.
+    let before = "--- {broken\n---\na: 1\n---\n{broken: \n---\nb: 1\n";
+    let once = rewrite(before, &Settings::default()).text;
+    assert_eq!(once, "---\na: 1\n---\nb: 1\n");
+}
