@@ -6,7 +6,7 @@ use super::seen::is_unread;
 use super::series::{Series, SeriesKey};
 use super::{Analyzer, State, facts};
 use crate::diagnose::accounts::Accounts;
-use crate::diagnose::facts::ModelTruth;
+use crate::diagnose::facts::{Asked, ModelTruth};
 use crate::diagnose::findings::{Answered, Recent, merge, of_model, of_series};
 use crate::fingerprint::print_map::PrintMap;
 use crate::report::{Finding, Kind};
@@ -20,16 +20,22 @@ const SAME: f32 = 1e-3;
 /// Models whose accounts are shown.
 const MOST_MODELS: usize = 64;
 
+/// What the newest calls of a series say.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Newest {
+    found: Vec<Finding>,
+    asked: Asked,
+}
+
 impl Analyzer {
     /// Everything that is true of the deployment at `now_nanos`, nanoseconds since the Unix epoch,
     /// one a rule and model.
     #[must_use]
     pub fn findings(&self, now_nanos: i64) -> Vec<Finding> {
-        let mut found = Vec::new();
-        for (key, series) in self.used().filter(|(_, s)| s.is_used(now_nanos)) {
-            found.extend(of_series(&self.recent(key, series)));
-        }
-        for (model, answered, truth) in self.models() {
+        let newest = self.newest();
+        let now = newest.iter().filter(|(_, s, _)| s.is_used(now_nanos));
+        let mut found: Vec<Finding> = now.flat_map(|(.., new)| new.found.clone()).collect();
+        for (model, answered, truth) in self.models(&newest) {
             found.extend(of_model(model, &self.reach, truth, &answered));
         }
         merge(found)
@@ -38,40 +44,57 @@ impl Analyzer {
     /// What is said of the version of each model that answered of late or that is known.
     #[must_use]
     pub fn accounts(&self) -> Vec<Accounts> {
-        let models = self.models().into_iter().take(MOST_MODELS);
+        let newest = self.newest();
+        let models = self.models(&newest).into_iter().take(MOST_MODELS);
         models
             .map(|(model, answered, truth)| Accounts::of(model, &answered, truth))
             .collect()
     }
 
-    /// Series that are in use.
-    fn used(&self) -> impl Iterator<Item = (&SeriesKey, &Series)> {
+    /// Series that are in use, and what their newest calls say.
+    fn newest(&self) -> Vec<(&SeriesKey, &Series, Newest)> {
         let mut newest: BTreeMap<&str, i64> = BTreeMap::new();
         for (key, series) in &self.series {
             let last = newest.entry(&key.model).or_insert(i64::MIN);
             *last = series.last_nanos.max(*last);
         }
-        self.series.iter().filter(move |(key, series)| {
+        let used = self.series.iter().filter(|(key, series)| {
             newest[key.model.as_str()].saturating_sub(series.last_nanos) <= UNUSED_NANOS
-        })
+        });
+        let used: Vec<_> = used.collect();
+        let said = self.in_turns(
+            &used,
+            |series| &series.newest,
+            |key, series| Newest {
+                found: of_series(&self.recent(key, series)),
+                asked: asked(series),
+            },
+        );
+        let with = used.into_iter().zip(said);
+        with.map(|((key, series), said)| (key, series, said))
+            .collect()
     }
 
     /// Models in use or known: what was asked of each, which versions answered, and what is known
     /// from outside.
-    fn models(&self) -> Vec<(&str, Answered, &ModelTruth)> {
+    fn models<'a>(
+        &'a self,
+        newest: &[(&'a SeriesKey, &'a Series, Newest)],
+    ) -> Vec<(&'a str, Answered, &'a ModelTruth)> {
         static UNKNOWN: LazyLock<ModelTruth> = LazyLock::new(ModelTruth::default);
         let known = self.truths.keys().map(String::as_str);
         let mut models: BTreeMap<&str, Answered> =
             known.map(|model| (model, Answered::default())).collect();
         let mut before: Option<&SeriesKey> = None;
-        for (key, series) in self.used() {
+        for (key, series, said) in newest {
             // Outputs of one signature, which stand side by side, are of the same calls.
             let again = before.is_some_and(|before| {
                 (&before.model, before.version, &before.signature)
                     == (&key.model, key.version, &key.signature)
             });
             before = Some(key);
-            note(models.entry(&key.model).or_default(), key, series, again);
+            let asked = (!again).then_some(&said.asked);
+            note(models.entry(&key.model).or_default(), key, series, asked);
         }
         let truth = |model: &str| self.truths.get(model).unwrap_or(&UNKNOWN);
         let models = models.into_iter();
@@ -191,19 +214,25 @@ fn repeats(series: &Series, since: i64) -> (u64, u64) {
     (repeats, changed)
 }
 
-/// What clients asked of a model, and which versions answered; `again` for calls that were counted.
-fn note(answered: &mut Answered, key: &SeriesKey, series: &Series, again: bool) {
-    let since = series.last_nanos.saturating_sub(UNUSED_NANOS);
+/// What clients asked of a model, where that is not counted yet, and which versions answered.
+fn note(answered: &mut Answered, key: &SeriesKey, series: &Series, asked: Option<&Asked>) {
     let version = answered.versions.entry(key.version).or_default();
     version.steady_nanos = match version.steady_nanos {
         0 => series.steady_nanos,
         since => since.min(series.steady_nanos),
     };
     version.last_nanos = version.last_nanos.max(series.last_nanos);
-    if again {
-        return;
+    if let Some(asked) = asked {
+        version.asked.add(asked);
     }
+}
+
+/// What the newest calls of a series asked for.
+fn asked(series: &Series) -> Asked {
+    let since = series.last_nanos.saturating_sub(UNUSED_NANOS);
+    let mut asked = Asked::default();
     for call in series.history.calls.iter().filter(|c| c.at_nanos >= since) {
-        facts::count_asked(&mut version.asked, call);
+        facts::count_asked(&mut asked, call);
     }
+    asked
 }

@@ -8,7 +8,6 @@ mod facts;
 mod feed;
 mod findings;
 mod history;
-mod judged;
 #[cfg(test)]
 mod lives;
 mod meant;
@@ -26,6 +25,7 @@ mod tests;
 mod tied;
 mod traffic;
 mod truths;
+mod turns;
 mod wire;
 
 use crate::detect::rows::CallRows;
@@ -128,8 +128,8 @@ pub struct Analyzer {
     probes: Probes,
     /// What is known of the models from outside the traffic.
     truths: BTreeMap<String, ModelTruth>,
-    /// How often causes were judged.
-    judged: Cell<u64>,
+    /// How often a report asked anew.
+    said: Cell<u64>,
 }
 
 impl Analyzer {
@@ -150,7 +150,7 @@ impl Analyzer {
             saved: BTreeMap::new(),
             probes: Probes::default(),
             truths: BTreeMap::new(),
-            judged: Cell::new(0),
+            said: Cell::new(0),
         }
     }
 
@@ -347,10 +347,11 @@ impl Analyzer {
 
     /// The newest older version of the same output.
     fn older_version(&self, key: &SeriesKey) -> Option<(&SeriesKey, &Series)> {
-        self.series
-            .iter()
-            .filter(|(other, _)| key.follows(other))
-            .max_by_key(|(other, _)| other.version)
+        // In order of model and version: those before it, the newest first.
+        let before = self.series.range(..key).rev();
+        before
+            .take_while(|(other, _)| other.model == key.model)
+            .find(|(other, _)| key.follows(other))
     }
 
     fn previous(&self, key: &SeriesKey) -> Option<Previous> {

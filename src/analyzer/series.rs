@@ -1,15 +1,17 @@
 //! One series: a model's version, signature and output tensor.
 
+use super::findings::Newest;
 use super::history::{CallFact, History, RowFact};
-use super::judged::Judged;
 use super::pairs::{Pairs, Tally};
 use super::recent::Recent;
 use super::seen::Seen;
 use super::tied::Tied;
+use super::turns::Said;
 use super::wire;
 use crate::alert::{Alert, Level, Step};
 use crate::detect::rows::{CallRows, ValueKind};
 use crate::detect::{Detector, Learned, Masks, Prior, Saved, Verdict};
+use crate::diagnose::Judgement;
 use crate::fingerprint::call::Output;
 use crate::report::{Baseline, State, Test};
 use crate::window::{Row, Window};
@@ -57,7 +59,8 @@ pub(super) struct Series {
     pub(super) last_nanos: i64,
     /// Since when rows have come without a pause.
     pub(super) steady_nanos: i64,
-    pub(super) judged: Judged,
+    pub(super) judged: Said<Judgement>,
+    pub(super) newest: Said<Newest>,
     pub(super) masks: Masks,
     pub(super) tied: Tied,
     detector: Detector,
@@ -91,7 +94,8 @@ impl Series {
             first_nanos: 0,
             last_nanos: 0,
             steady_nanos: 0,
-            judged: Judged::default(),
+            judged: Said::default(),
+            newest: Said::default(),
             masks: Masks::default(),
             tied: Tied::default(),
             detector,
@@ -194,6 +198,7 @@ impl Series {
         self.last_call = call.call;
         if call.at_nanos.saturating_sub(self.last_nanos) > PAUSE_NANOS {
             self.steady_nanos = call.at_nanos;
+            self.newest.forget();
         }
         self.last_nanos = call.at_nanos;
         self.recent.look(call.at_nanos, &self.window);

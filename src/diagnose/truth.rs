@@ -48,6 +48,19 @@ pub struct Asked {
     pub labels: BTreeMap<String, u64>,
 }
 
+impl Asked {
+    /// Counts what other calls named as well.
+    pub fn add(&mut self, other: &Asked) {
+        self.latest += other.latest;
+        for (version, calls) in &other.versions {
+            *self.versions.entry(*version).or_insert(0) += calls;
+        }
+        for (label, calls) in &other.labels {
+            *self.labels.entry(label.clone()).or_insert(0) += calls;
+        }
+    }
+}
+
 /// One line of `GetModelStatus`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
