@@ -52,6 +52,7 @@ pub(super) fn of(key: &SeriesKey, series: &Series, beside: Beside<'_>) -> Facts 
         kind: series.alert.kind().or(series.verdict.kind),
         from_first_reply: onset < 8,
         calls: calls.len() as u64,
+        pause_nanos: pause(&calls),
         rows: rows.len() as u64,
         previous: beside.previous,
         truth: beside.truth,
@@ -73,6 +74,15 @@ pub(super) fn of(key: &SeriesKey, series: &Series, beside: Beside<'_>) -> Facts 
         beside.signature,
     );
     facts
+}
+
+/// Mean time between two calls, nanoseconds; 0 for fewer than two.
+fn pause(calls: &[&CallFact]) -> f64 {
+    let ends = calls.first().zip(calls.last());
+    let span = ends.map_or(0, |(first, last)| {
+        last.at_nanos.saturating_sub(first.at_nanos)
+    });
+    span as f64 / calls.len().saturating_sub(1).max(1) as f64
 }
 
 /// How the newest output differs from what the signature promises.

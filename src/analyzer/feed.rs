@@ -8,6 +8,8 @@ use super::series::Series;
 use crate::diagnose::facts::{EncodedAlike, Facts, LeftOut, Part, Signature};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Features that a command names.
+const NAMED: usize = 16;
 /// The onset is an estimate: rows this near to it may belong to either side.
 const BLUR: u64 = 8;
 
@@ -156,6 +158,16 @@ fn features<'a>(
     if let Some(earlier) = earlier.last().filter(|_| !earlier.contains(names)) {
         facts.example_keys_changed = Some(change(earlier, names));
     }
+    let of_input = now.keys().filter(|(name, _)| name == input);
+    let sets: Vec<&Vec<String>> = of_input.map(|(_, names)| *names).chain(earlier).collect();
+    let all: BTreeSet<&String> = sets.iter().copied().flatten().collect();
+    let differ = |name: &&&String| sets.iter().any(|names| !names.contains(name));
+    let mut differing: Vec<&String> = all.iter().filter(differ).copied().collect();
+    if differing.is_empty() {
+        differing = all.into_iter().collect();
+    }
+    let named = differing.into_iter().take(NAMED).cloned();
+    facts.example_features = named.collect();
     if now.len() > 1 {
         let parts: Vec<(String, Part)> = now
             .keys()

@@ -197,6 +197,11 @@ impl Analyzer {
         outcome
     }
 
+    /// How the server is reached of which there was no exchange yet.
+    pub fn answered_by(&mut self, reach: Reach) {
+        self.reach = reach;
+    }
+
     /// Counts a call that never became an exchange.
     pub fn skip(&mut self, reason: Skip) {
         *self

@@ -18,6 +18,10 @@ const OFTEN: u64 = 8;
 const BETWEEN: f64 = 3.0;
 /// Standard deviation of the pauses over their mean: a clock's, not a crowd's.
 const REGULAR: f64 = 0.35;
+/// With no other traffic several may ask the same, each by a clock of its own: still no crowd, whose
+/// pauses vary as much as they are long. That takes a few more of them to tell.
+const NEARLY_REGULAR: f64 = 0.75;
+const FEW: f64 = 16.0;
 /// With no other traffic, only what comes as seldom as this is a probe.
 const SELDOM_NANOS: f64 = 0.9e9;
 /// Equal requests at the very beginning that are taken for warm-up; beyond, it is the client.
@@ -160,7 +164,8 @@ impl Model {
         let by_clock = sent.nanos.variation() < REGULAR;
         let regular = if sent.pace < BETWEEN {
             // At night there may be nothing but probes.
-            by_clock && sent.nanos.mean >= SELDOM_NANOS
+            let several = sent.nanos.n >= FEW && sent.nanos.variation() < NEARLY_REGULAR;
+            (by_clock || several) && sent.nanos.mean >= SELDOM_NANOS
         } else {
             by_clock || sent.calls.variation() < REGULAR
         };
@@ -227,5 +232,20 @@ mod tests {
     fn at_night_there_are_only_probes() {
         let found = left_out((0..60).map(|_| 7), 10 * SECOND);
         assert!(found.len() > 50, "{}", found.len());
+        // Two that ask the same every ten seconds, the second three behind the first.
+        let both = (0..100).map(|i| (i / 2 * 10 + i % 2 * 3) * SECOND);
+        let mut model = Model::default();
+        let found = both.filter_map(|at| model.look(7, at)).count();
+        assert!(found > 85, "{found}");
+        // One buffer, sent whenever somebody comes by.
+        let mut random = fastrand::Rng::with_seed(6);
+        let mut at = 0.0;
+        let crowd = (0..400).map(|_| {
+            at += -2e9 * (1.0 - random.f64()).ln();
+            at as i64
+        });
+        let mut model = Model::default();
+        let found = crowd.filter_map(|at| model.look(7, at)).count();
+        assert!(found < 60, "{found}");
     }
 }

@@ -61,6 +61,15 @@ pub(super) struct Args {
         requires = "probe"
     )]
     signature: Option<String>,
+    /// Send this value for an input in all of them, as for one that switches dropout on: once an input
+    #[arg(
+        long,
+        env = "FLATLINE_SET",
+        value_name = "INPUT=VALUE",
+        requires = "probe",
+        value_parser = set
+    )]
+    set: Vec<(String, String)>,
     /// How long the whole may take; what it cuts short is said
     #[arg(
         long,
@@ -107,6 +116,14 @@ enum Format {
     Json,
 }
 
+fn set(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or("is no INPUT=VALUE (example: --set training=false)")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 impl Args {
     fn tls(&self) -> Option<UpstreamTls> {
         let pair = self.upstream_cert.clone().zip(self.upstream_key.clone());
@@ -151,6 +168,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Error> {
         probe: args.probe,
         version: args.version,
         signature: args.signature,
+        set: args.set.into_iter().collect(),
         timeout,
     };
     let runtime = runtime()?;

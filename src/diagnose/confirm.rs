@@ -44,12 +44,28 @@ impl Reach {
     }
 }
 
-/// A version's folder.
+/// A version's folder; where that is not known, one that the shell asks for.
 pub(super) fn path(base: &str, version: i64) -> String {
     if base.is_empty() {
-        return format!("MODEL_DIR/{version}");
+        return format!("\"${{MODEL_DIR:?set it to the folder of the model}}/{version}\"");
     }
     quoted(&format!("{base}/{version}"))
+}
+
+/// The command that looks for names in a version's graph.
+pub(super) fn reads(names: &[String], folder: &str) -> String {
+    let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+    format!(
+        "for name in {}; do grep -aqwF -e \"$name\" {folder}/saved_model.pb && echo \"$name: the model reads it\" || echo \"$name: the model does not read it\"; done",
+        names.join(" ")
+    )
+}
+
+/// The command that shows how far the values of a version's variables are apart.
+pub(super) fn variables(folder: &str) -> String {
+    format!(
+        "python3 -c 'import sys, tensorflow as tf; r = tf.train.load_checkpoint(sys.argv[1]); [print(n, s, r.get_tensor(n).std()) for n, s in tf.train.list_variables(sys.argv[1]) if s]' {folder}/variables/variables"
+    )
 }
 
 /// Text inside single quotes; with what is not seen in it, inside those of bash and zsh that spell

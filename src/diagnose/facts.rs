@@ -26,6 +26,8 @@ pub struct Facts {
     pub from_first_reply: bool,
     /// Calls and rows judged.
     pub calls: u64,
+    /// Mean time between two of those calls, nanoseconds.
+    pub pause_nanos: f64,
     /// Rows judged.
     pub rows: u64,
     /// Distinct raw input rows.
@@ -102,6 +104,9 @@ pub struct Facts {
     pub control_changed: Option<String>,
     /// tf.Example features that appeared or went at the onset, in words.
     pub example_keys_changed: Option<String>,
+    /// Features that some of the tf.Examples have, or had before the onset, and others lack; all of them
+    /// where there is no such. 16 at the most.
+    pub example_features: Vec<String>,
     /// The rows by the features that their tf.Examples have, where there is more than one set.
     pub example_keys: BTreeMap<String, Part>,
     /// Every input is a string tensor that holds text: no picture, no tf.Example.

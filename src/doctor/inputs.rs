@@ -5,6 +5,7 @@ use crate::diagnose::facts::{Signature, TensorSpec};
 use crate::proto::tensorflow::serving::{ModelSpec, PredictRequest};
 use crate::proto::tensorflow::tensor_shape_proto::Dim;
 use crate::proto::tensorflow::{DataType, TensorProto, TensorShapeProto};
+use std::collections::BTreeMap;
 
 /// An unknown dimension is taken for this size, and no tensor is larger than `LARGEST`.
 const UNKNOWN: i64 = 1;
@@ -21,16 +22,18 @@ pub(super) fn takes_batches(signature: &Signature) -> bool {
     })
 }
 
-/// Input `number` of `rows` rows, to whichever model `to` names.
+/// Input `number` of `rows` rows, to whichever model `to` names; inputs in `set` have that value.
 pub(super) fn request(
     to: &ModelSpec,
     signature: &Signature,
     number: usize,
     rows: i64,
+    set: &BTreeMap<String, String>,
 ) -> Result<PredictRequest, String> {
     let mut inputs = Vec::new();
     for (input, spec) in &signature.inputs {
-        inputs.push((input.clone(), tensor(input, spec, number, rows)?));
+        let set = set.get(input).map(String::as_str);
+        inputs.push((input.clone(), tensor(input, spec, number, rows, set)?));
     }
     Ok(PredictRequest {
         model_spec: Some(to.clone()),
@@ -40,7 +43,13 @@ pub(super) fn request(
 }
 
 /// Input `number`: 0 is all zeros, 1 all ones, the others vary from element to element.
-fn tensor(name: &str, spec: &TensorSpec, number: usize, rows: i64) -> Result<TensorProto, String> {
+fn tensor(
+    name: &str,
+    spec: &TensorSpec,
+    number: usize,
+    rows: i64,
+    set: Option<&str>,
+) -> Result<TensorProto, String> {
     let number_of = DataType::from_str_name(&spec.dtype).unwrap_or_default() as i32;
     let dtype = DType::from_number(number_of)
         .ok_or_else(|| format!("input `{name}` has a type without values"))?;
@@ -74,17 +83,31 @@ fn tensor(name: &str, spec: &TensorSpec, number: usize, rows: i64) -> Result<Ten
         }),
         ..TensorProto::default()
     };
-    let values = (0..count).map(|i| value(number, i));
+    let constant = set.filter(|_| dtype.class != Class::String);
+    let constant = constant.map(|text| constant_of(name, dtype, text));
+    let constant = constant.transpose()?;
+    // Scores may be cut off where small inputs lie.
+    let size = match (dtype.class, number) {
+        (Class::Float, 4) => 10.0,
+        (Class::Float, 5) => 255.0,
+        _ => 1.0,
+    };
+    let values = (0..count).map(|i| constant.unwrap_or_else(|| size * value(number, i)));
+    // Whole numbers of our own are 0 to 8.
+    let whole = if constant.is_some() { 1.0 } else { 8.0 };
     match (dtype.class, dtype.size) {
         (Class::Float, 4) => tensor.float_val = values.map(|v| v as f32).collect(),
         (Class::Float, 8) => tensor.double_val = values.collect(),
         (Class::Integer, 8) if number_of == 9 => {
-            tensor.int64_val = values.map(|v| (v * 8.0) as i64).collect();
+            tensor.int64_val = values.map(|v| (v * whole) as i64).collect();
         }
-        (Class::Integer, 1 | 2 | 4) => tensor.int_val = values.map(|v| (v * 8.0) as i32).collect(),
+        (Class::Integer, 1 | 2 | 4) => {
+            tensor.int_val = values.map(|v| (v * whole) as i32).collect();
+        }
         (Class::Bool, _) => tensor.bool_val = values.map(|v| v > 0.5).collect(),
         (Class::String, _) => {
-            tensor.string_val = values.map(|v| format!("{v:.3}").into_bytes()).collect();
+            let text = |v: f64| set.map_or_else(|| format!("{v:.3}"), str::to_owned);
+            tensor.string_val = values.map(|v| text(v).into_bytes()).collect();
         }
         _ => {
             return Err(format!(
@@ -94,6 +117,22 @@ fn tensor(name: &str, spec: &TensorSpec, number: usize, rows: i64) -> Result<Ten
         }
     }
     Ok(tensor)
+}
+
+/// The number that `text` stands for.
+fn constant_of(name: &str, dtype: DType, text: &str) -> Result<f64, String> {
+    let number = match text {
+        "true" if dtype.class == Class::Bool => Some(1.0),
+        "false" if dtype.class == Class::Bool => Some(0.0),
+        _ => text.parse().ok(),
+    };
+    number.ok_or_else(|| {
+        let (example, dtype) = match dtype.class {
+            Class::Bool => ("false", dtype.name()),
+            _ => ("0.5", dtype.name()),
+        };
+        format!("--set: input `{name}` is {dtype}, and `{text}` is no value of it (example: --set {name}={example})")
+    })
 }
 
 /// A number from 0 to 1 that is another in every input from the third on.

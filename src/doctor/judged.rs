@@ -28,15 +28,20 @@ impl Probe {
             let flat = output.real && output.distinct == 1 && output.inputs == INPUTS;
             if output.non_finite > 0 {
                 let line = format!("{name} holds NaN or infinity");
-                // One may be the logarithm of the zeros that were sent.
-                let certain = output.non_finite > 1;
+                // Some may be the logarithm of the zeros that were sent, or of what is too large.
+                let certain = output.non_finite > INPUTS;
                 found.push(finding(output, "D21", Category::Runtime, certain, line));
+            } else if flat && output.batch_varies == Some(true) {
+                let line = format!(
+                    "{name} is the same for {INPUTS} distinct inputs of one row, and not for the rows of one batch, as with batch normalisation or dropout of the training"
+                );
+                found.push(finding(output, "D8", Category::Signature, false, line));
             } else if flat && output.follows_batch == Some(false) {
                 let line = format!(
                     "{name} is the same for {INPUTS} distinct inputs, zeros and ones among them, and does not follow a batch: the graph does not read its input"
                 );
                 found.push(finding(output, "D5", Category::Signature, false, line));
-            } else if flat {
+            } else if flat && !output.of_text {
                 let line = format!(
                     "{name} is the same for {INPUTS} distinct inputs, zeros and ones among them"
                 );
@@ -66,5 +71,69 @@ impl Probe {
     fn is_alone(&self, output: &ProbedOutput) -> bool {
         let same = |other: &&ProbedOutput| other.signature == output.signature;
         self.outputs.iter().filter(same).count() == 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::truth::volume::Volume;
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    /// The rules that speak of an output, and whether they are certain.
+    fn said(output: ProbedOutput) -> Vec<(String, bool)> {
+        let questions = Questions {
+            upstream: "127.0.0.1:8500".parse().expect("an address"),
+            tls: None,
+            model: "m".to_owned(),
+            volume: Volume::default(),
+            probe: true,
+            recorded: None,
+            version: None,
+            signature: None,
+            set: BTreeMap::new(),
+            timeout: Duration::from_secs(1),
+        };
+        let probe = Probe {
+            outputs: vec![output],
+            ..Probe::default()
+        };
+        let found = probe.findings(&questions).into_iter();
+        found.map(|f| (f.rule, f.certain)).collect()
+    }
+
+    #[test]
+    fn what_the_calls_show_is_no_more_than_that() {
+        let flat = ProbedOutput {
+            inputs: INPUTS,
+            distinct: 1,
+            real: true,
+            follows_batch: Some(true),
+            ..ProbedOutput::default()
+        };
+        assert_eq!(said(flat.clone()), [("D20".to_owned(), false)]);
+        let varied = ProbedOutput {
+            distinct: 2,
+            ..flat.clone()
+        };
+        assert_eq!(said(varied), []);
+        // No word of the vocabulary may be among what was sent.
+        let text = ProbedOutput {
+            of_text: true,
+            ..flat.clone()
+        };
+        assert_eq!(said(text), []);
+        let training = ProbedOutput {
+            batch_varies: Some(true),
+            ..flat.clone()
+        };
+        assert_eq!(said(training), [("D8".to_owned(), false)]);
+        let nan = |non_finite| ProbedOutput {
+            non_finite,
+            ..flat.clone()
+        };
+        assert_eq!(said(nan(2)), [("D21".to_owned(), false)]);
+        assert_eq!(said(nan(INPUTS + 1)), [("D21".to_owned(), true)]);
     }
 }

@@ -16,7 +16,7 @@ pub use recorded::recorded;
 pub use text::text;
 
 use self::bound::Bound;
-use self::refused::{available, no_signature, no_version, unknown_model};
+use self::refused::{all_are_inputs, available, no_signature, no_version, unknown_model};
 use crate::config::{Address, UpstreamTls};
 use crate::diagnose::Reach;
 use crate::diagnose::facts::{Asked, ModelTruth, Signature};
@@ -55,6 +55,8 @@ pub struct Questions {
     pub version: Option<i64>,
     /// The only signature that the probe calls.
     pub signature: Option<String>,
+    /// What inputs of these names are in all calls of the probe.
+    pub set: BTreeMap<String, String>,
     /// How long the whole may take.
     pub timeout: Duration,
 }
@@ -122,6 +124,9 @@ pub async fn examine(questions: &Questions) -> Result<Examination, Error> {
         && !found.by_name.contains_key(name)
     {
         return Err(no_signature(name, found.version, found.by_name.keys()));
+    }
+    if let Ok(found) = &signatures {
+        all_are_inputs(questions, &found.promised())?;
     }
     let why = |status: &Status| status.message().to_owned();
     truth.status = status.as_ref().ok().cloned();

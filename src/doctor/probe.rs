@@ -8,9 +8,9 @@ use crate::codec::dtype::{Class, DType};
 use crate::codec::predict::DEFAULT_SIGNATURE;
 use crate::detect::rows::Numbers;
 use crate::diagnose::facts::Signature;
-use crate::proto::tensorflow::TensorProto;
 use crate::proto::tensorflow::serving::model_spec::VersionChoice;
 use crate::proto::tensorflow::serving::{ModelSpec, PredictRequest, PredictResponse};
+use crate::proto::tensorflow::{DataType, TensorProto};
 use crate::truth::ask::Server;
 use prost::Message;
 use serde::Serialize;
@@ -56,8 +56,12 @@ pub struct ProbedOutput {
     pub real: bool,
     /// Whether the same input got the same value; `None` if none was sent twice.
     pub repeats: Option<bool>,
+    /// Whether it was asked for with text alone, of which a vocabulary may know no word.
+    pub of_text: bool,
     /// Whether a batch of several rows got as many; `None` where the signature has no batch.
     pub follows_batch: Option<bool>,
+    /// Whether the rows of that batch got different outputs.
+    pub batch_varies: Option<bool>,
     /// The input that it equals in every call.
     pub echo_of: Option<String>,
     /// Replies with NaN or infinity.
@@ -157,13 +161,16 @@ impl Calls<'_> {
         if let Some(signature) = signature {
             // The last one twice.
             for number in (0..INPUTS).chain([INPUTS - 1]) {
-                match self.send(name, request(&to, signature, number, 1)).await {
+                match self
+                    .send(name, request(&to, signature, number, 1, &questions.set))
+                    .await
+                {
                     Some(answer) => asked.push(answer),
                     None => break,
                 }
             }
             if asked.len() > INPUTS && takes_batches(signature) {
-                let request = request(&to, signature, INPUTS - 1, BATCH);
+                let request = request(&to, signature, INPUTS - 1, BATCH, &questions.set);
                 batch = self.send(name, request).await;
             }
         }
@@ -218,6 +225,15 @@ fn judge(
     again: &[Asked],
 ) -> Vec<ProbedOutput> {
     let all = || asked.iter().chain(again);
+    let first = &asked[..asked.len().min(INPUTS)];
+    let sent = |asked: &Asked| {
+        let inputs = asked.request.inputs.iter();
+        let inputs: BTreeMap<_, _> = inputs
+            .map(|(name, t)| (name.clone(), t.encode_to_vec()))
+            .collect();
+        inputs
+    };
+    let distinct_inputs = first.iter().map(sent).collect::<BTreeSet<_>>().len();
     let names: BTreeSet<&String> = all().flat_map(|asked| asked.reply.outputs.keys()).collect();
     let bytes = |asked: &Asked, name: &String| {
         // As bytes: NaN differs from itself.
@@ -226,7 +242,6 @@ fn judge(
     names
         .into_iter()
         .map(|name| {
-            let first = &asked[..asked.len().min(INPUTS)];
             let distinct: BTreeSet<_> = first.iter().map(|asked| bytes(asked, name)).collect();
             let same = |a: &Asked, b: &Asked| bytes(a, name) == bytes(b, name);
             let mut pairs = Vec::new();
@@ -249,13 +264,21 @@ fn judge(
             ProbedOutput {
                 signature: signature.to_owned(),
                 output: name.clone(),
-                inputs: first.len(),
+                inputs: distinct_inputs,
                 distinct: distinct.len(),
                 real: all()
                     .filter_map(|asked| asked.reply.outputs.get(name))
                     .filter_map(|tensor| DType::from_number(tensor.dtype))
                     .any(|dtype| dtype.class == Class::Float),
                 repeats: (!pairs.is_empty()).then(|| pairs.iter().all(|same| *same)),
+                of_text: first.first().is_some_and(|asked| {
+                    let mut inputs = asked.request.inputs.values();
+                    inputs.all(|input| input.dtype == DataType::DtString as i32)
+                }),
+                batch_varies: batch.and_then(|batch| {
+                    let tensor = batch.reply.outputs.get(name)?;
+                    Some(rows_differ(&tensor.tensor_content) || rows_differ(&tensor.float_val))
+                }),
                 follows_batch: batch.and_then(|batch| {
                     let shape = batch.reply.outputs.get(name)?.tensor_shape.as_ref()?;
                     Some(shape.dim.first().is_some_and(|dim| dim.size == BATCH))
@@ -268,6 +291,15 @@ fn judge(
             }
         })
         .collect()
+}
+
+/// Whether `values`, of as many rows as the batch, are not the same in each.
+fn rows_differ<T: PartialEq>(values: &[T]) -> bool {
+    let width = values.len() / BATCH as usize;
+    width > 0
+        && values
+            .chunks_exact(width)
+            .any(|row| row != &values[..width])
 }
 
 fn is_odd(tensor: &TensorProto) -> bool {

@@ -1,9 +1,10 @@
 //! What it means when the server does not answer.
 
 use super::Questions;
-use crate::diagnose::facts::VersionStatus;
+use crate::diagnose::facts::{Signature, VersionStatus};
 use crate::error::Error;
 use crate::report::{Category, Finding};
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
 use tonic::{Code, Status};
 
@@ -89,6 +90,24 @@ pub(super) fn no_signature<'a>(
     ))
 }
 
+/// What is set has to be an input of some signature.
+pub(super) fn all_are_inputs(
+    questions: &Questions,
+    signatures: &BTreeMap<String, Signature>,
+) -> Result<(), Error> {
+    let inputs = signatures.values().flat_map(|one| one.inputs.keys());
+    let inputs: BTreeSet<&String> = inputs.collect();
+    let Some(name) = questions.set.keys().find(|name| !inputs.contains(name)) else {
+        return Ok(());
+    };
+    let inputs: Vec<_> = inputs.iter().map(|name| format!("`{name}`")).collect();
+    Err(Error::Usage(format!(
+        "set: `{}` has no input `{name}`; it has {}",
+        questions.model,
+        listed(&inputs)
+    )))
+}
+
 fn listed(all: &[String]) -> String {
     if all.is_empty() {
         "none".to_owned()
@@ -103,11 +122,12 @@ pub(super) fn unknown_model(questions: &Questions, refused: &Status) -> Finding 
         model: questions.model.clone(),
         version: None,
         category: Category::Loading,
-        certain: true,
+        // Nobody but whoever asks has named it.
+        certain: false,
         evidence: vec![
             format!("the server does not know this model: {}", refused.message()),
-            "its name, its base path or the folder below is another".to_owned(),
+            "its name, its base path or the folder below is another: compare with --model_name or models.config of the server".to_owned(),
         ],
-        confirm: "compare --model with model_name or models.config of the server".to_owned(),
+        confirm: questions.reach().doctor(&questions.model),
     }
 }

@@ -4,7 +4,9 @@
 #[must_use]
 pub fn next(rule: &str) -> &'static str {
     match rule {
-        "D1" => "look at the client, not at the model: it fills one buffer and sends it every time",
+        "D1" => {
+            "look at the client, not at the model, and log a checksum of its buffer just before the call: it fills one and sends it every time"
+        }
         "D2" => {
             "make the client write the values into the field of the type, or into tensor_content"
         }
@@ -20,7 +22,7 @@ pub fn next(rule: &str) -> &'static str {
             "give the client the preprocessing of the training, best by putting it into the graph"
         }
         "D10" => {
-            "export again from the trained checkpoint, without running an initialiser after restoring"
+            "compare the variables with those of the training checkpoint, and export again from there, without running an initialiser after restoring"
         }
         "D11" => "export again with all variables, and without an init op that overwrites them",
         "D12" => {

@@ -119,6 +119,8 @@ pub fn read(request: &[u8], response: &[u8], ignore: &[String], key: &Key) -> Re
             echo_of: echo(tensor, &sent),
         });
     }
+    let numbers = found.iter().flat_map(|output| &output.rows.numbers);
+    let broken = numbers.into_iter().any(|numbers| !numbers.are_finite());
     Ok(Call {
         model: request.spec.name.to_owned(),
         version: resolved(&request, &response),
@@ -126,7 +128,7 @@ pub fn read(request: &[u8], response: &[u8], ignore: &[String], key: &Key) -> Re
         asked: asked(request.spec.version),
         inputs: Arc::new(
             sent.iter()
-                .map(|(name, tensor)| fact(name, tensor))
+                .map(|(name, tensor)| fact(name, tensor, broken))
                 .collect(),
         ),
         all_echo: found.iter().all(|output| output.echo_of.is_some()),

@@ -1,15 +1,12 @@
 //! How one input of a call was sent, and what its values look like: facts, no payload.
 
+use super::example;
 use super::sketch::for_each_number;
 use crate::codec::dtype::Class;
 use crate::codec::tensor::{Effective, Elements, Given, Row};
-use crate::codec::wire::Fields;
 
 /// Elements of an input that are looked at for its range.
-const LOOKED_AT: usize = 128;
-/// Features of a tf.Example that are remembered by name, and bytes of a name.
-const FEATURES: usize = 256;
-const NAME: usize = 128;
+const LOOKED_AT: u64 = 128;
 
 /// How one input was sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +27,7 @@ pub struct InputFact {
     pub control: Option<String>,
     /// Of the values given, where they are numbers; NaN and infinity are left out.
     pub range: Option<Range>,
-    /// Whether NaN or infinity is among the numbers that were looked at.
+    /// Whether NaN or infinity is among the numbers; looked for where an output holds some.
     pub non_finite: bool,
     /// Feature names of the first string, where it is a tf.Example; ordered.
     pub features: Option<Vec<String>>,
@@ -49,7 +46,8 @@ pub struct Range {
     pub size: f32,
 }
 
-pub(super) fn fact(name: &str, tensor: &Effective<'_>) -> InputFact {
+/// What is told of `tensor`; `broken` where an output holds NaN or infinity.
+pub(super) fn fact(name: &str, tensor: &Effective<'_>, broken: bool) -> InputFact {
     let scalar = tensor.count == 1 && matches!(tensor.dtype.class, Class::Bool | Class::Float);
     let control = match &tensor.elements {
         Elements::Fixed(bytes) if scalar && tensor.dims.is_empty() => {
@@ -61,9 +59,8 @@ pub(super) fn fact(name: &str, tensor: &Effective<'_>) -> InputFact {
         Elements::Strings(strings) => strings.first().copied(),
         Elements::Fixed(_) => None,
     };
-    let features = first.and_then(features);
+    let features = first.and_then(example::features);
     let text = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok_and(|text| !text.contains('\0'));
-    let (range, non_finite) = range(tensor);
     InputFact {
         name: name.to_owned(),
         dtype: tensor.dtype.name(),
@@ -72,102 +69,82 @@ pub(super) fn fact(name: &str, tensor: &Effective<'_>) -> InputFact {
         declared: tensor.count,
         foreign: tensor.foreign.map(|field| field.name()),
         control,
-        range,
-        non_finite,
+        range: range(tensor),
+        non_finite: broken && holds_non_finite(tensor),
         is_text: features.is_none() && first.is_some_and(text),
         features,
     }
 }
 
-/// The range of the finite numbers, and whether there are others.
-fn range(tensor: &Effective<'_>) -> (Option<Range>, bool) {
-    let Elements::Fixed(bytes) = &tensor.elements else {
-        return (None, false);
-    };
-    let size = tensor.dtype.size.max(1);
-    let given = bytes.len() / size;
-    let step = given.div_ceil(LOOKED_AT).max(1);
-    let row = Row {
-        given: Given::Fixed(bytes),
-        count: given as u64,
-        last: &[],
-    };
+/// The range of the finite numbers.
+fn range(tensor: &Effective<'_>) -> Option<Range> {
+    let row = given(tensor)?;
+    let step = row.count.div_ceil(LOOKED_AT).max(1);
     let (mut low, mut high, mut sum, mut count) = (f32::INFINITY, f32::NEG_INFINITY, 0.0, 0_u32);
-    let mut non_finite = false;
-    for_each_number(&row, tensor.dtype, step as u64, |value| {
+    for_each_number(&row, tensor.dtype, step, |value| {
         let value = value as f32;
         if value.is_finite() {
             low = low.min(value);
             high = high.max(value);
             sum += value.abs();
             count += 1;
-        } else {
-            non_finite = true;
         }
     });
-    let range = (count > 0).then(|| Range {
+    (count > 0).then(|| Range {
         low,
         high,
         size: sum / count as f32,
-    });
-    (range, non_finite)
+    })
 }
 
-/// The feature names of a serialised `tf.Example`, ordered; `None` if it is none.
-/// `Example { Features features = 1; }`, `Features { map<string, Feature> feature = 1; }`.
-fn features(bytes: &[u8]) -> Option<Vec<String>> {
-    let mut names = Vec::new();
-    for field in Fields::new(bytes) {
-        let (1, value) = field.ok()? else { return None };
-        for entry in Fields::new(value.bytes()?) {
-            let (1, entry) = entry.ok()? else { return None };
-            let mut name = "";
-            for part in Fields::new(entry.bytes()?) {
-                match part.ok()? {
-                    (1, value) => name = std::str::from_utf8(value.bytes()?).ok()?,
-                    (2, value) => {
-                        value.bytes()?;
-                    }
-                    _ => return None,
-                }
-            }
-            if names.len() < FEATURES {
-                names.push(name.chars().take(NAME).collect());
-            }
-        }
+/// Whether NaN or infinity is anywhere in it: among its numbers, in a tf.Example, or written out.
+fn holds_non_finite(tensor: &Effective<'_>) -> bool {
+    if let Elements::Strings(strings) = &tensor.elements {
+        return strings.iter().any(|string| {
+            example::holds_non_finite(string).unwrap_or_else(|| names_non_finite(string))
+        });
     }
-    names.sort_unstable();
-    (!names.is_empty()).then_some(names)
+    let mut found = false;
+    let real = matches!(tensor.dtype.class, Class::Float | Class::Complex);
+    if let Some(row) = given(tensor).filter(|_| real) {
+        for_each_number(&row, tensor.dtype, 1, |value| found |= !value.is_finite());
+    }
+    found
+}
+
+/// Whether a text, such as a line of CSV, has a number's place taken by what TensorFlow reads as none.
+fn names_non_finite(text: &[u8]) -> bool {
+    let mut words = text.split(|byte| !byte.is_ascii_alphanumeric());
+    words.any(|word| {
+        [&b"nan"[..], b"inf", b"infinity"]
+            .iter()
+            .any(|name| word.eq_ignore_ascii_case(name))
+    })
+}
+
+/// The numbers that were given, as one row.
+fn given<'a>(tensor: &'a Effective<'_>) -> Option<Row<'a>> {
+    let Elements::Fixed(bytes) = &tensor.elements else {
+        return None;
+    };
+    Some(Row {
+        given: Given::Fixed(bytes),
+        count: (bytes.len() / tensor.dtype.size.max(1)) as u64,
+        last: &[],
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::features;
-
-    /// A field of bytes with a number below 16 and a length below 128.
-    fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
-        let mut out = vec![number << 3 | 2, bytes.len() as u8];
-        out.extend(bytes);
-        out
-    }
+    use super::names_non_finite;
 
     #[test]
-    fn an_example_tells_its_features_and_nothing_else_does() {
-        let entry = |name: &str| {
-            let value = field(2, &field(1, &[0, 0, 128, 63]));
-            field(1, &[field(1, name.as_bytes()), field(2, &value)].concat())
-        };
-        let example = field(1, &[entry("height"), entry("age")].concat());
-        let names = features(&example);
-        assert_eq!(names, Some(vec!["age".to_owned(), "height".to_owned()]));
-        for odd in [
-            &b""[..],
-            b"a cat on a mat",
-            b"\x0a\x05hello",
-            b"\xff\xd8\xff\xe0",
-        ] {
-            assert_eq!(features(odd), None, "{odd:?}");
+    fn a_line_of_csv_may_name_what_is_no_number() {
+        for line in ["1.0,nan,3", "NaN", "[-inf; 2]", "a\tInfinity"] {
+            assert!(names_non_finite(line.as_bytes()), "{line}");
         }
-        assert_eq!(features(&example[..example.len() - 1]), None);
+        for line in ["", "1.0,2e5", "banana", "information", "nanny"] {
+            assert!(!names_non_finite(line.as_bytes()), "{line}");
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod call;
 mod canonical;
+mod example;
 mod input_fact;
 mod inputs;
 mod outputs;

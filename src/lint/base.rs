@@ -1,7 +1,7 @@
 //! A folder: one version of a SavedModel, or the base folder with a folder for each version.
 
-use super::{Report, What, version};
-use crate::truth::disk::version_number;
+use super::{Level, Report, What, version};
+use crate::truth::disk::{looks_like_version, version_number};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
@@ -57,7 +57,7 @@ pub(super) fn folder(path: &Path) -> Report {
             },
         }
     }
-    if versions.is_empty() && report.findings.is_empty() {
+    if versions.is_empty() && !report.has(Level::Problem) {
         report.problem(
             "no-version",
             path,
@@ -74,12 +74,20 @@ fn skipped(report: &mut Report, entry: &Path, name: &str) {
     let within = fs::read_dir(entry).is_ok_and(|mut entries| {
         entries.any(|e| e.is_ok_and(|e| version_number(&e.file_name().to_string_lossy()).is_some()))
     });
-    let message = if within {
-        format!("\"{name}\" is the base folder of a model: give that folder")
-    } else {
-        format!("\"{name}\" is no whole number, so the server skips it without a word")
-    };
-    report.problem("version-skipped", entry, message);
+    if within {
+        let message = format!("\"{name}\" is the base folder of a model: give that folder");
+        report.problem("version-skipped", entry, message);
+    } else if looks_like_version(entry, name) {
+        let message =
+            format!("\"{name}\" is no whole number, so the server skips it without a word");
+        report.problem("version-skipped", entry, message);
+    } else if name != "lost+found" {
+        report.warning(
+            "no-version-folder",
+            entry,
+            "is no version, and the server skips it",
+        );
+    }
 }
 
 fn sorted(report: &mut Report, path: &Path) -> Vec<OsString> {

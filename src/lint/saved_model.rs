@@ -107,16 +107,22 @@ fn follow(
     let Some(follows) = flow.and_then(|flow| flow.follows(&refs(&from), &refs(&to))) else {
         return;
     };
+    let any = follows.iter().flatten().any(|follows| *follows);
     for ((output, _), follows) in outputs.iter().zip(&follows) {
         if !follows.contains(&true) {
             let message = format!(
                 "signature \"{name}\": the output \"{output}\" is computed without any of its inputs, so it is the same for all"
             );
-            report.problem("output-ignores-inputs", folder, message);
+            // Beside others it may be meant, as a list of labels is.
+            if any {
+                report.warning("output-ignores-inputs", folder, message);
+            } else {
+                report.problem("output-ignores-inputs", folder, message);
+            }
         }
     }
     // Where no output follows any input, that is said already.
-    if !follows.iter().flatten().any(|follows| *follows) {
+    if !any {
         return;
     }
     for (i, (input, _)) in inputs.iter().enumerate() {

@@ -156,6 +156,10 @@ fn folders_of_versions() {
         ["version-twice", "version-skipped", "incomplete"]
     );
     assert_eq!(found(versions(&[]).path()), ["no-version"]);
+    // What lies beside the versions is no mistake, and no version either.
+    let base = versions(&["lost+found", "scripts"]);
+    assert_eq!(found(base.path()), ["no-version-folder", "no-version"]);
+    assert_eq!(found(versions(&["1", "lost+found"]).path()), ["incomplete"]);
     let version = base.path().join("7");
     create_dir_all(version.join("variables")).unwrap();
     write(version.join("saved_model.pb"), b"\x12\x7f").unwrap();

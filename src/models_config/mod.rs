@@ -211,6 +211,14 @@ fn hint(reason: &str) -> Option<String> {
             "version_labels { key: \"stable\" value: 3 }",
         ),
         "version" => ("versions", "specific { versions: 3 }"),
+        "models" | "model" | "model_config" | "configs" | "config"
+            if reason.contains("ModelServerConfig'") =>
+        {
+            (
+                "model_config_list",
+                "model_config_list { config { name: \"digits\" } }",
+            )
+        }
         "models" | "model" | "model_config" | "configs" => (
             "config",
             "model_config_list { config { name: \"digits\" } }",

@@ -58,6 +58,12 @@ fn an_empty_file_is_an_empty_configuration() {
 fn a_field_of_another_name_is_told_its_own() {
     let text = "model_config_list {\n  config {\n    version_policy { all {} }\n  }\n}";
     fails(text, 3, 5, "model_version_policy");
+    for name in ["config", "model_config"] {
+        let text = format!("{name} {{ name: \"m\" }}");
+        fails(&text, 1, 1, "the field is called `model_config_list`");
+    }
+    let text = "model_config_list { model_config { } }";
+    fails(text, 1, 21, "the field is called `config`");
 }
 
 #[test]

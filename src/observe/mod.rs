@@ -83,6 +83,7 @@ impl Observer {
         let waiting = Arc::new(Waiting::default());
         let (ignore, ticket_key) = (options.ignore_inputs.clone(), Key::new(key));
         let mut analyzer = Analyzer::new(options, key);
+        analyzer.answered_by(server.clone());
         for (series, saved) in state.iter().flat_map(StateDir::load) {
             analyzer.restore(series, saved);
         }

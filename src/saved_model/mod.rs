@@ -12,7 +12,7 @@ pub use variables::restored_variable;
 pub(crate) use variables::tests::model_of;
 
 use crate::codec::wire::Fields;
-use crate::proto::tensorflow::{MetaGraphDef, SavedModel, TensorInfo, tensor_info};
+use crate::proto::tensorflow::{DataType, MetaGraphDef, SavedModel, TensorInfo, tensor_info};
 use prost::Message;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -91,10 +91,18 @@ pub fn tensor_name(info: &TensorInfo) -> Option<&str> {
     }
 }
 
+/// Its type; that of the values where it is a reference to a variable, as in graphs of TensorFlow 1.
+#[must_use]
+pub fn dtype(info: &TensorInfo) -> &'static str {
+    // From types.proto: the number of `DT_FLOAT_REF` is that of `DT_FLOAT` and 100.
+    let number = info.dtype - if info.dtype > 100 { 100 } else { 0 };
+    DataType::try_from(number).map_or("DT_INVALID", |dtype| dtype.as_str_name())
+}
+
 /// As `DT_FLOAT [?, 64]`.
 #[must_use]
 pub fn describe(info: &TensorInfo) -> String {
-    let dtype = info.dtype().as_str_name();
+    let dtype = dtype(info);
     let shape = match &info.tensor_shape {
         None => "of unknown shape".to_owned(),
         Some(shape) if shape.unknown_rank => "of unknown rank".to_owned(),

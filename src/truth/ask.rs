@@ -13,7 +13,8 @@ use crate::proto::tensorflow::serving::{
     GetModelMetadataRequest, GetModelStatusRequest, ModelSpec, PredictRequest, PredictResponse,
     SignatureDefMap, model_spec,
 };
-use crate::proto::tensorflow::{DataType, SignatureDef, TensorInfo};
+use crate::proto::tensorflow::{SignatureDef, TensorInfo};
+use crate::saved_model::dtype;
 use crate::tls;
 use http::Uri;
 use hyper_util::rt::TokioIo;
@@ -239,13 +240,12 @@ impl Signatures {
 
 /// A tensor as the metadata lists it.
 fn spec(info: &TensorInfo) -> TensorSpec {
-    let dtype = DataType::try_from(info.dtype).map_or("DT_INVALID", |dtype| dtype.as_str_name());
     let shape = info
         .tensor_shape
         .as_ref()
         .filter(|shape| !shape.unknown_rank);
     TensorSpec {
-        dtype: dtype.to_owned(),
+        dtype: dtype(info).to_owned(),
         dims: shape.map(|shape| shape.dim.iter().map(|dim| dim.size).collect()),
     }
 }

@@ -80,7 +80,8 @@ pub fn read(base: &Path, serving_since: impl Fn(i64) -> Option<SystemTime>) -> i
 }
 
 /// A folder that somebody may take for a version: with a number in its name, or a model inside.
-fn looks_like_version(path: &Path, name: &str) -> bool {
+#[must_use]
+pub fn looks_like_version(path: &Path, name: &str) -> bool {
     let model = ["saved_model.pb", "saved_model.pbtxt"];
     name.contains(|c: char| c.is_ascii_digit()) || model.iter().any(|m| path.join(m).exists())
 }

@@ -9,6 +9,7 @@ use flatline::demo::server::{Fault, ModelServer};
 use flatline::doctor::{Examination, Questions, examine, text};
 use flatline::proto::tensorflow::serving::prediction_service_client::PredictionServiceClient;
 use flatline::truth::volume::Volume;
+use std::collections::BTreeMap;
 use std::fs::{create_dir_all, write};
 use std::path::Path;
 use std::process::{Command, Output};
@@ -24,6 +25,7 @@ fn questions(upstream: Address, model: &str) -> Questions {
         recorded: None,
         version: None,
         signature: None,
+        set: BTreeMap::new(),
         timeout: Duration::from_secs(30),
     }
 }

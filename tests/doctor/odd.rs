@@ -281,12 +281,38 @@ async fn a_port_that_speaks_something_else_is_no_server() {
     }
 }
 
+#[tokio::test]
+async fn an_input_keeps_the_value_that_is_set() {
+    let server = ModelServer::spawn().await.expect("a server");
+    let asked = |value: &str| Questions {
+        set: [("pixels".to_owned(), value.to_owned())].into(),
+        ..questions(server.address(), "digits")
+    };
+    let found = examine(&asked("0.25")).await.expect("answers");
+    // Eight calls with one input say nothing of how outputs follow inputs.
+    assert!(found.findings.is_empty(), "{:?}", found.findings);
+    let output = &found.probe.expect("a probe").outputs[0];
+    assert_eq!((output.inputs, output.distinct), (1, 1));
+    let found = examine(&asked("much")).await.expect("answers");
+    let stopped = found.probe.expect("a probe").stopped.expect("why");
+    assert!(
+        stopped.contains(
+            "input `pixels` is DT_FLOAT, and `much` is no value of it (example: --set pixels=0.5)"
+        ),
+        "{stopped}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_there_ends_with_64() {
     let server = ModelServer::spawn().await.expect("a server");
     for (flags, words) in [
         (&["--version", "9"][..], "no version 9"),
         (&["--probe", "--signature", "x"], "no signature `x`"),
+        (
+            &["--probe", "--set", "x=1"],
+            "`digits` has no input `x`; it has `pixels`",
+        ),
         (&["--timeout", "0s"], "--timeout has to be more than 0"),
     ] {
         let mut doctor = Command::new(env!("CARGO_BIN_EXE_flatline"));

@@ -149,6 +149,7 @@ fn on_the_wire() -> Vec<(&'static str, Facts)> {
             "D4",
             Facts {
                 example_keys_changed: Some("`age` became `Age`".to_owned()),
+                example_features: vec!["Age".to_owned(), "age".to_owned()],
                 ..collapsed()
             },
         ),

@@ -134,6 +134,63 @@ fn health_and_the_unknown_are_explained_too() {
     compare("unknown", &report(vec![unknown], vec![]));
 }
 
+/// What stands first in each command of a line to paste.
+const COMMANDS: [&str; 5] = ["flatline", "saved_model_cli", "ls", "python3", "for"];
+
+#[test]
+fn what_confirms_a_cause_is_a_command() {
+    let incidents = cases::incidents();
+    let incidents = incidents.iter().map(|(_, facts)| judge(facts));
+    let causes = incidents.flat_map(|judgement| judgement.causes);
+    let findings = findings::findings()
+        .into_iter()
+        .flat_map(|(_, found)| found);
+    let confirm = causes.map(|cause| (cause.rule, cause.confirm));
+    for (rule, line) in confirm.chain(findings.map(|found| (found.rule, found.confirm))) {
+        let first = line.split(' ').next().unwrap_or_default();
+        assert!(COMMANDS.contains(&first), "{rule}: {line}");
+        let shell = Command::new("bash").args(["-n", "-c", &line]).output();
+        let shell = shell.expect("bash is there");
+        assert!(shell.status.success(), "{rule}: {line}: {shell:?}");
+    }
+}
+
+#[test]
+fn a_graph_is_looked_through_for_the_names_that_are_sent() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("3")).expect("a folder");
+    let graph = b"\x0a\x06height\x12\x00 age_of_it \x0a\x09it's here\x00";
+    fs::write(folder.path().join("3/saved_model.pb"), graph).expect("a graph");
+    let (_, mut facts) = cases::incidents()
+        .into_iter()
+        .find(|(rule, _)| *rule == "D4")
+        .expect("a case");
+    facts.example_features = ["height", "age", "it's here"].map(str::to_owned).to_vec();
+    let line = &judge(&facts).causes[0].confirm;
+    let shell = |folder: Option<&Path>| {
+        let mut shell = Command::new("bash");
+        shell.args(["-c", line]).env_remove("MODEL_DIR");
+        shell.envs(folder.map(|folder| ("MODEL_DIR", folder)));
+        shell.output().expect("bash is there")
+    };
+    let said = String::from_utf8(shell(Some(folder.path())).stdout).expect("text");
+    let lines: Vec<&str> = said.lines().collect();
+    let (reads, not) = ("the model reads it", "the model does not read it");
+    let expected = [("height", reads), ("age", not), ("it's here", reads)];
+    assert_eq!(
+        lines,
+        expected.map(|(name, said)| format!("{name}: {said}"))
+    );
+    // Where the folder is not known, the shell says what is missing.
+    let refused = shell(None);
+    assert!(!refused.status.success() && refused.stdout.is_empty());
+    let why = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        why.contains("MODEL_DIR: set it to the folder of the model"),
+        "{why}"
+    );
+}
+
 #[test]
 fn there_is_a_file_for_every_rule() {
     if std::env::var_os("FLATLINE_UPDATE_GOLDEN").is_some() {

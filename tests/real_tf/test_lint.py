@@ -99,7 +99,7 @@ def test_a_graph_of_version_1_with_switches(tmp_path):
         v1.saved_model.simple_save(session, str(tmp_path / "1"), {"x": x}, {"branch": branch, "fixed": fixed})
     v1.enable_control_flow_v2()
     code, rules, report = lint(tmp_path / "1")
-    assert (code, rules) == (1, ["output-ignores-inputs"])
+    assert (code, rules) == (0, ["output-ignores-inputs"]), "one of two outputs may be meant so"
     assert '"fixed"' in report["findings"][0]["message"]
 
 

@@ -77,7 +77,9 @@ pub(super) fn d3(recent: &Recent) -> Option<Finding> {
         .filter(|name| !recent.sent.contains_key(*name))
         .map(String::as_str)
         .collect();
-    let first = missing.first()?;
+    if missing.is_empty() {
+        return None;
+    }
     Some(finding(
         "D3",
         &recent.model,
@@ -91,10 +93,7 @@ pub(super) fn d3(recent: &Recent) -> Option<Finding> {
             recent.calls,
             missing.join("`, `")
         )],
-        format!(
-            "send `{first}` with two values and compare the replies; the default stands in saved_model.pb: saved_model_cli show --dir MODEL_DIR/{} --all",
-            recent.version
-        ),
+        recent.probe(),
     ))
 }
 

@@ -19,7 +19,7 @@ pub(super) fn d19(facts: &Facts) -> Opinion {
             l.repeats_ms, l.repeats, l.others_ms, l.others
         );
         if l.is_quick() && facts.distinct_outputs > 1 {
-            return likely(0.9, vec![line], confirm(facts));
+            return likely(0.9, vec![line], doctor(facts, true));
         }
         if !cache_kind || facts.kind == Some(Kind::Partial) {
             return Opinion::Against(format!("{line}: no quicker than computing it"));
@@ -33,7 +33,7 @@ pub(super) fn d19(facts: &Facts) -> Opinion {
                 "{} distinct effective inputs share {} outputs, as saturated scores do without a cache",
                 facts.distinct_effective, facts.distinct_outputs
             )],
-            confirm(facts),
+            doctor(facts, true),
         ),
         Some(Kind::CacheLike) => likely(
             0.7,
@@ -41,12 +41,12 @@ pub(super) fn d19(facts: &Facts) -> Opinion {
                 "{} distinct effective inputs share {} outputs, many values and not one",
                 facts.distinct_effective, facts.distinct_outputs
             )],
-            confirm(facts),
+            doctor(facts, true),
         ),
         Some(Kind::Stale) => likely(
             0.75,
             vec!["replies are those of an earlier state of the model".to_owned()],
-            confirm(facts),
+            doctor(facts, true),
         ),
         Some(Kind::Lagged) => likely(
             0.6,
@@ -54,7 +54,7 @@ pub(super) fn d19(facts: &Facts) -> Opinion {
                 "each reply fits the request before it: an answer handed to the wrong call"
                     .to_owned(),
             ],
-            confirm(facts),
+            doctor(facts, true),
         ),
         Some(Kind::Constant | Kind::NearConstant)
             if facts.distinct_outputs <= 1 && facts.latency.is_none() =>
@@ -63,11 +63,4 @@ pub(super) fn d19(facts: &Facts) -> Opinion {
         }
         _ => Opinion::Silent,
     }
-}
-
-fn confirm(facts: &Facts) -> String {
-    format!(
-        "ask the server itself, past any cache, twice with different inputs: {}",
-        doctor(facts, true)
-    )
 }

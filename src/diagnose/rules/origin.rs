@@ -1,8 +1,8 @@
 //! What fits by its onset, when nothing else explains it: D9, D22, D10, D11, D15, D20.
 
 use super::{ENOUGH, doctor, folder, likely};
-use crate::diagnose::Opinion;
 use crate::diagnose::facts::Facts;
+use crate::diagnose::{Opinion, confirm};
 use crate::report::Kind;
 
 /// Scores this close to uniform are those of weights that learned nothing.
@@ -21,7 +21,7 @@ pub(super) fn d9(facts: &Facts) -> Opinion {
                 "the inputs hold NaN or infinity in {} of the {} calls whose outputs do",
                 facts.non_finite_fed, facts.non_finite_calls
             )],
-            "look for NaN in what the client sends, and where it comes from".to_owned(),
+            doctor(facts, true),
         );
     }
     let Some(shift) = &facts.input_shift else {
@@ -47,7 +47,7 @@ pub(super) fn d9(facts: &Facts) -> Opinion {
     likely(
         if copies { 0.3 } else { 0.8 },
         evidence,
-        "compare what the client sends now with a request from before the onset".to_owned(),
+        doctor(facts, true),
     )
 }
 
@@ -64,7 +64,7 @@ pub(super) fn d22(facts: &Facts) -> Opinion {
             vec![format!(
                 "model `{other}` was loaded within a minute of the onset; this one had answered well until then"
             )],
-            "restart this replica only, and compare it with its siblings".to_owned(),
+            doctor(facts, true),
         ),
         Some(_) => Opinion::Silent,
         None if facts.truth.status.is_some() => {
@@ -91,7 +91,7 @@ pub(super) fn d10(facts: &Facts) -> Opinion {
                 line,
                 format!("they differ by up to {spread:.2e} between inputs: computed, not copied"),
             ],
-            "compare the variables of this version with the training checkpoint".to_owned(),
+            confirm::variables(&folder(facts)),
         );
     }
     Opinion::Against(line)
