@@ -3,6 +3,7 @@
 use super::tests::{INPUTS, analyzer, answering, asking, exchange, floats, healthy, spec};
 use super::*;
 use crate::detect::Saved;
+use crate::diagnose::facts::VersionStatus;
 
 fn flat(_: &[f32]) -> Vec<f32> {
     vec![0.2, 0.3, 0.5]
@@ -150,4 +151,31 @@ fn what_the_user_expects_helps_a_cold_start() {
     assert!((512..=600).contains(&rows("m=classes:10").unwrap()));
     assert!(rows("m=coarse").unwrap() >= 2000);
     assert!(rows("other=continuous").unwrap() >= 2000);
+}
+
+#[test]
+fn what_is_told_before_the_first_call_names_the_server() {
+    let mut analyzer = analyzer();
+    analyzer.answered_by(Reach {
+        upstream: "10.0.0.1:9000".to_owned(),
+        options: Vec::new(),
+    });
+    let status = |version, state: &str, code| VersionStatus {
+        version,
+        state: state.to_owned(),
+        code,
+        message: String::new(),
+    };
+    let truth = ModelTruth {
+        status: Some(vec![status(2, "END", 5), status(1, "AVAILABLE", 0)]),
+        ..ModelTruth::default()
+    };
+    analyzer.learn("m", truth);
+    let found = analyzer.findings(0);
+    assert_eq!(found[0].rule, "D13");
+    assert!(
+        found[0].confirm.contains("--upstream 10.0.0.1:9000"),
+        "{}",
+        found[0].confirm
+    );
 }

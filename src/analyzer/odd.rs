@@ -1,8 +1,9 @@
 //! Odd input: nothing breaks, everything is counted.
 
-use super::tests::{analyzer, exchange, floats, healthy, of_model, spec};
+use super::tests::{analyzer, asking, exchange, floats, healthy, of_model, spec};
 use super::*;
 use crate::proto::tensorflow::serving::{PredictRequest, PredictResponse};
+use crate::proto::tensorflow::{DataType, TensorProto};
 use crate::report::{Kind, RowIs};
 use prost::Message;
 
@@ -247,4 +248,43 @@ fn more_models_than_fit_leave_and_are_counted() {
     }
     assert_eq!((evicted, analyzer.series_count()), (3000 - 256, 256));
     assert_eq!(analyzer.report(0).observed.calls, 3000);
+}
+
+#[test]
+fn what_the_inputs_hold_themselves_is_not_the_models_doing() {
+    let text = |cell: &'static str| {
+        move |request: &mut PredictRequest, n: u64| {
+            let lines = (0..4).map(|row| format!("{n}.{row},{cell}").into_bytes());
+            let x = request.inputs.get_mut("x").unwrap();
+            *x = TensorProto {
+                dtype: DataType::DtString as i32,
+                tensor_shape: floats(vec![], &[4]).tensor_shape,
+                string_val: lines.collect(),
+                ..TensorProto::default()
+            };
+        }
+    };
+    let last = |request: &mut PredictRequest, _: u64| {
+        // Too wide for its range to be told from every element.
+        let x = request.inputs.get_mut("x").unwrap();
+        let mut values: Vec<f32> = (0..4 * 701)
+            .map(|i| (i as f32).sin() + x.float_val[0])
+            .collect();
+        values[4 * 701 - 2] = f32::NAN;
+        *x = floats(values, &[4, 701]);
+    };
+    let first = |change: &dyn Fn(&mut PredictRequest, u64)| {
+        let mut analyzer = analyzer();
+        for n in 0..60 {
+            let nan = exchange(n, |_| vec![f32::NAN, 0.3, 0.5]);
+            analyzer.observe(&asking(nan, |request| change(request, n)));
+        }
+        let report = analyzer.report(60_000_000_000);
+        assert_eq!(report.series[0].kind, Some(Kind::NonFinite));
+        let cause = report.series[0].causes[0].clone();
+        (cause.rule, cause.certain)
+    };
+    assert_eq!(first(&text("1.5")), ("D21".to_owned(), true));
+    assert_eq!(first(&text("nan")), ("D9".to_owned(), false));
+    assert_eq!(first(&last), ("D9".to_owned(), false));
 }

@@ -2,9 +2,10 @@
 //!
 //! Source: TensorFlow's example.proto and feature.proto. `Example { Features features = 1; }`,
 //! `Features { map<string, Feature> feature = 1; }`, `Feature { BytesList = 1; FloatList = 2;
-//! Int64List = 3; }`, `FloatList { repeated float value = 1 [packed]; }`.
+//! Int64List = 3; }`, of which the last two are `repeated ... value = 1 [packed]`.
 
-use crate::codec::wire::{Fields, Value};
+use crate::codec::wire::{Fields, Value, varint};
+use std::ops::ControlFlow;
 
 /// Features that are remembered by name, and characters of a name.
 const FEATURES: usize = 256;
@@ -23,25 +24,47 @@ pub(super) fn features(bytes: &[u8]) -> Option<Vec<String>> {
     (!names.is_empty()).then_some(names)
 }
 
-/// Whether NaN or infinity is among its floats; `None` if `bytes` are no tf.Example.
-pub(super) fn holds_non_finite(bytes: &[u8]) -> Option<bool> {
-    let (mut found, mut empty) = (false, true);
+/// Gives every number of its lists to `take` until that has enough; `None` if `bytes` are no tf.Example.
+pub(super) fn numbers(bytes: &[u8], mut take: impl FnMut(f64) -> ControlFlow<()>) -> Option<()> {
+    let mut empty = true;
+    let mut enough = false;
     each(bytes, |_, feature| {
         empty = false;
         for list in Fields::new(feature) {
-            let (2, list) = list.ok()? else { continue };
+            let (kind @ (2 | 3), list) = list.ok()? else {
+                continue;
+            };
             for values in Fields::new(list.bytes()?) {
-                let is_none = |bytes: &[u8; 4]| !f32::from_le_bytes(*bytes).is_finite();
-                found |= match values.ok()? {
-                    (1, Value::Bytes(packed)) => packed.as_chunks().0.iter().any(is_none),
-                    (1, Value::Fixed32(one)) => is_none(&one),
-                    _ => false,
-                };
+                let (1, values) = values.ok()? else { continue };
+                enough = enough || each_number(kind == 2, values, &mut take).is_break();
             }
         }
         Some(())
     })?;
-    (!empty).then_some(found)
+    (!empty).then_some(())
+}
+
+/// The numbers of one field of a list, packed or not.
+fn each_number(
+    float: bool,
+    values: Value<'_>,
+    take: &mut impl FnMut(f64) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let real = |bytes: [u8; 4]| f64::from(f32::from_le_bytes(bytes));
+    match values {
+        Value::Bytes(packed) if float => {
+            packed.as_chunks().0.iter().try_for_each(|b| take(real(*b)))
+        }
+        Value::Fixed32(one) if float => take(real(one)),
+        Value::Bytes(mut packed) => {
+            while let Some(number) = varint(&mut packed) {
+                take(number as i64 as f64)?;
+            }
+            ControlFlow::Continue(())
+        }
+        Value::Varint(one) => take(one as i64 as f64),
+        _ => ControlFlow::Continue(()),
+    }
 }
 
 /// Gives each feature's name and message to `take`; `None` if `bytes` are no tf.Example, or if
@@ -97,27 +120,39 @@ mod tests {
     }
 
     #[test]
-    fn nan_among_the_floats_of_an_example() {
-        let example = |list: &[u8]| {
-            let feature = field(2, &field(2, list));
+    fn the_numbers_of_an_example_packed_or_not() {
+        let example = |kind: u8, list: &[u8]| {
+            let feature = field(2, &field(kind, list));
             field(1, &field(1, &[field(1, b"age"), feature].concat()))
         };
-        let (one, nan) = (1_f32.to_le_bytes(), f32::NAN.to_le_bytes());
+        let numbers = |bytes: &[u8]| {
+            let mut found = Vec::new();
+            numbers(bytes, |number| {
+                found.push(number);
+                ControlFlow::Continue(())
+            })?;
+            Some(found)
+        };
+        let (one, two) = (1_f32.to_le_bytes(), 2_f32.to_le_bytes());
         let unpacked = |value: [u8; 4]| [&[1 << 3 | 5], &value[..]].concat();
-        for (list, expected) in [
-            (field(1, &[one, one].concat()), false),
-            (field(1, &[one, nan].concat()), true),
-            ([unpacked(one), unpacked(nan)].concat(), true),
-            (unpacked(one), false),
+        for (kind, list) in [
+            (2, field(1, &[one, two].concat())),
+            (2, [unpacked(one), unpacked(two)].concat()),
+            (3, field(1, &[1, 2])),
+            (3, vec![8, 1, 8, 2]),
         ] {
             assert_eq!(
-                holds_non_finite(&example(&list)),
-                Some(expected),
+                numbers(&example(kind, &list)),
+                Some(vec![1.0, 2.0]),
                 "{list:?}"
             );
         }
+        let minus = [&[0xff; 9][..], &[1]].concat();
+        assert_eq!(numbers(&example(3, &field(1, &minus))), Some(vec![-1.0]));
+        // Pictures have none, and are examples all the same.
+        assert_eq!(numbers(&example(1, &field(1, b"jpeg"))), Some(vec![]));
         for odd in [&b""[..], b"a cat on a mat", b"\x0a\x05hello"] {
-            assert_eq!(holds_non_finite(odd), None, "{odd:?}");
+            assert_eq!(numbers(odd), None, "{odd:?}");
         }
     }
 }

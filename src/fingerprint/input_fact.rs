@@ -4,9 +4,12 @@ use super::example;
 use super::sketch::for_each_number;
 use crate::codec::dtype::Class;
 use crate::codec::tensor::{Effective, Elements, Given, Row};
+use std::ops::ControlFlow;
 
 /// Elements of an input that are looked at for its range.
 const LOOKED_AT: u64 = 128;
+/// The same for the numbers in tf.Examples, which come in any order.
+const LOOKED_AT_IN_EXAMPLES: u32 = 1024;
 
 /// How one input was sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,12 +79,10 @@ pub(super) fn fact(name: &str, tensor: &Effective<'_>, broken: bool) -> InputFac
     }
 }
 
-/// The range of the finite numbers.
+/// The range of the finite numbers: of some of them, spread evenly, or of the first in tf.Examples.
 fn range(tensor: &Effective<'_>) -> Option<Range> {
-    let row = given(tensor)?;
-    let step = row.count.div_ceil(LOOKED_AT).max(1);
     let (mut low, mut high, mut sum, mut count) = (f32::INFINITY, f32::NEG_INFINITY, 0.0, 0_u32);
-    for_each_number(&row, tensor.dtype, step, |value| {
+    let mut take = |value: f64| {
         let value = value as f32;
         if value.is_finite() {
             low = low.min(value);
@@ -89,7 +90,28 @@ fn range(tensor: &Effective<'_>) -> Option<Range> {
             sum += value.abs();
             count += 1;
         }
-    });
+    };
+    if let Elements::Strings(strings) = &tensor.elements {
+        let mut left = LOOKED_AT_IN_EXAMPLES;
+        for string in strings {
+            if left == 0 {
+                break;
+            }
+            example::numbers(string, |value| {
+                take(value);
+                left -= 1;
+                if left == 0 {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            })?;
+        }
+    }
+    if let Some(row) = given(tensor) {
+        let step = row.count.div_ceil(LOOKED_AT).max(1);
+        for_each_number(&row, tensor.dtype, step, take);
+    }
     (count > 0).then(|| Range {
         low,
         high,
@@ -99,12 +121,16 @@ fn range(tensor: &Effective<'_>) -> Option<Range> {
 
 /// Whether NaN or infinity is anywhere in it: among its numbers, in a tf.Example, or written out.
 fn holds_non_finite(tensor: &Effective<'_>) -> bool {
+    let mut found = false;
     if let Elements::Strings(strings) = &tensor.elements {
         return strings.iter().any(|string| {
-            example::holds_non_finite(string).unwrap_or_else(|| names_non_finite(string))
+            let looked = example::numbers(string, |value| {
+                found |= !value.is_finite();
+                ControlFlow::Continue(())
+            });
+            looked.map_or_else(|| names_non_finite(string), |()| found)
         });
     }
-    let mut found = false;
     let real = matches!(tensor.dtype.class, Class::Float | Class::Complex);
     if let Some(row) = given(tensor).filter(|_| real) {
         for_each_number(&row, tensor.dtype, 1, |value| found |= !value.is_finite());
