@@ -33,7 +33,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Error> {
         // Before binding, so that a signal during the start is not lost.
         let mut terminate = stop(SignalKind::terminate())?;
         let mut interrupt = stop(SignalKind::interrupt())?;
-        let upstream = config.upstream.clone();
+        let (upstream, delay) = (config.upstream.clone(), config.drain_delay);
         let running = app::start(config).await?;
         println!("listening on {}", running.listen);
         println!("upstream {upstream}");
@@ -43,6 +43,15 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Error> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
             circle = running.circle() => return Err(circle),
+        }
+        if !delay.is_zero() {
+            tracing::info!(?delay, "asked to end; new calls are taken for a while");
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                // Asked twice.
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
         }
         tracing::info!("draining");
         if !running.shutdown().await {

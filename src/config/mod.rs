@@ -38,7 +38,9 @@ pub struct Config {
     pub tap_bytes_total: usize,
     /// Most calls waiting for the analyzer.
     pub queue: usize,
-    /// How long calls in flight may take to finish after the signal to end.
+    /// How long new calls are taken after the signal to end.
+    pub drain_delay: Duration,
+    /// How long calls in flight may take to finish after that.
     pub drain_timeout: Duration,
     /// How long a client may take to send a preface, or a block of headers.
     pub handshake_timeout: Duration,
@@ -139,6 +141,9 @@ impl Config {
             ),
             tap_bytes_total: check.size("tap-bytes-total", raw.tap_bytes_total.as_ref(), "256MiB"),
             queue: check.count("queue", raw.queue.as_ref(), "4096"),
+            drain_delay: check
+                .interval("drain-delay", raw.drain_delay.as_ref(), "0s")
+                .unwrap_or_default(),
             drain_timeout: check.duration("drain-timeout", raw.drain_timeout.as_ref(), "20s"),
             handshake_timeout: check.duration(
                 "handshake-timeout",

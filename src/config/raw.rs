@@ -103,6 +103,9 @@ pub struct Raw {
     /// Most calls that wait for the analyzer [default: 4096]
     #[arg(long, env = "FLATLINE_QUEUE", value_name = "N")]
     pub queue: Option<Text>,
+    /// How long new calls are still taken after SIGTERM, before calls in flight are waited for [default: 0s]
+    #[arg(long, env = "FLATLINE_DRAIN_DELAY", value_name = "TIME")]
+    pub drain_delay: Option<Text>,
     /// How long calls in flight may finish after SIGTERM [default: 20s]
     #[arg(long, env = "FLATLINE_DRAIN_TIMEOUT", value_name = "TIME")]
     pub drain_timeout: Option<Text>,
@@ -216,6 +219,7 @@ impl Raw {
             tap_bytes_per_call: self.tap_bytes_per_call.or(other.tap_bytes_per_call),
             tap_bytes_total: self.tap_bytes_total.or(other.tap_bytes_total),
             queue: self.queue.or(other.queue),
+            drain_delay: self.drain_delay.or(other.drain_delay),
             drain_timeout: self.drain_timeout.or(other.drain_timeout),
             handshake_timeout: self.handshake_timeout.or(other.handshake_timeout),
             tls_cert: self.tls_cert.or(other.tls_cert),

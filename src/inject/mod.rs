@@ -7,6 +7,7 @@
 mod annotations;
 mod exclude;
 mod flags;
+mod grace;
 mod health;
 mod image;
 mod mesh;

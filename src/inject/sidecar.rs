@@ -3,7 +3,7 @@
 use super::annotations::Overrides;
 use super::flags;
 use super::pod::Pod;
-use super::{Probes, Redirect, Settings, health, mesh, quantity};
+use super::{Probes, Redirect, Settings, grace, health, mesh, quantity};
 use serde_json::{Value, json};
 
 /// Name of the container.
@@ -16,8 +16,6 @@ pub const ADMIN_PORT_NAME: &str = "flatline-admin";
 const CONFIG_VOLUME: &str = "flatline-config";
 /// Volume that stands where the token of the service account would be mounted.
 const NO_TOKEN_VOLUME: &str = "flatline-no-token";
-/// How long the kubelet waits between SIGTERM and SIGKILL unless the pod says otherwise.
-const DEFAULT_GRACE: u64 = 30;
 
 /// The ports of a pod that gets a sidecar.
 #[derive(Debug, Clone)]
@@ -66,7 +64,7 @@ pub(super) fn container(
         "name": NAME,
         "image": overrides.image.unwrap_or(&settings.image),
         "imagePullPolicy": "IfNotPresent",
-        "args": args(pod, overrides, redirect, ports, resources),
+        "args": args(pod, overrides, settings, redirect, ports, resources),
         "ports": declared,
         "resources": resources,
         // Alive before the model server is started, so that no call finds the port closed.
@@ -113,21 +111,19 @@ pub(super) fn no_token() -> Value {
 fn args(
     pod: &Pod<'_>,
     overrides: &Overrides<'_>,
+    settings: &Settings,
     redirect: Redirect,
     ports: &Ports,
     resources: &Value,
 ) -> Vec<String> {
-    let grace = pod.spec.get("terminationGracePeriodSeconds");
-    let grace = grace.and_then(Value::as_u64).unwrap_or(DEFAULT_GRACE);
     let mut args = vec![
         "serve".to_owned(),
         format!("--listen=[::]:{}", ports.listen),
         format!("--upstream=127.0.0.1:{}", ports.upstream),
         format!("--admin=[::]:{}", ports.admin),
-        // Done before the kubelet kills.
-        format!("--drain-timeout={}s", grace.saturating_sub(5).max(1)),
-        "--log-format=json".to_owned(),
     ];
+    args.extend(grace::flags(pod, settings.legacy_sidecar));
+    args.push("--log-format=json".to_owned());
     if redirect == Redirect::Iptables {
         args.push("--original-dst".to_owned());
     }

@@ -49,6 +49,24 @@ pub(super) async fn held(go: Arc<Notify>) -> Upstream {
 }
 
 #[tokio::test]
+async fn new_calls_are_taken_after_sigterm_where_a_delay_is_set() {
+    let upstream = held(Arc::default()).await;
+    let flags = ["--drain-delay", "1h", "--drain-timeout", "60s"];
+    let proxy = Proxy::start_with(upstream.port, &flags);
+    proxy.signal("TERM");
+    proxy.says("new calls are taken for a while").await;
+    let mut client = proxy.client().await;
+    let reply = client.open(&request("/quick", &[]), true).await;
+    assert_eq!(client.reply(reply).await.status().as_deref(), Some("0"));
+    assert!(client.goaway.is_none());
+    // Asked twice, it does not wait.
+    proxy.signal("TERM");
+    while client.step().await {}
+    assert_eq!(client.goaway.map(|(_, code)| code), Some(0));
+    assert_eq!(proxy.ended().await, Some(0));
+}
+
+#[tokio::test]
 async fn sigterm_ends_it_without_losing_a_call() {
     let go = Arc::new(Notify::new());
     let upstream = held(Arc::clone(&go)).await;

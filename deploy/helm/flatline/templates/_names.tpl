@@ -1,5 +1,9 @@
+{{- /* A Service's name has no dots, does not begin with a digit, and leaves room for what is appended. */ -}}
 {{- define "flatline.name" -}}
-{{- if contains "flatline" .Release.Name }}{{ .Release.Name | trunc 50 | trimSuffix "-" }}{{ else }}{{ printf "%s-flatline" (.Release.Name | trunc 41 | trimSuffix "-") }}{{ end }}
+{{- $name := regexReplaceAll "^([0-9])" (replace "." "-" .Release.Name) "r${1}" }}
+{{- $whole := ternary $name (printf "%s-flatline" $name) (contains "flatline" $name) }}
+{{- if and (eq $name .Release.Name) (le (len $whole) 50) }}{{ $whole }}
+{{- else }}{{ printf "%s-%s" ($whole | trunc 42 | trimSuffix "-") (.Release.Name | sha256sum | trunc 7) }}{{ end }}
 {{- end }}
 
 {{- define "flatline.selector" -}}
