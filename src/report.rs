@@ -4,6 +4,9 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// The version of the shape that is written and read here.
+pub const SCHEMA: u32 = 1;
+
 /// Everything that Flatline has to say at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {

@@ -35,7 +35,7 @@ use crate::diagnose::facts::{ModelTruth, Previous};
 use crate::fingerprint::Key;
 use crate::fingerprint::call::{Call, Output, read};
 use crate::proto::flatline::v1::Exchange;
-use crate::report::{Observed, Report, State, Transition};
+use crate::report::{Observed, Report, SCHEMA, State, Transition};
 use crate::skip::Skip;
 pub use baselines::Chosen;
 use describe::{describe, rfc3339};
@@ -232,7 +232,7 @@ impl Analyzer {
         let series =
             series.map(|((key, series), judgement)| describe(key, series, judgement, now_nanos));
         Report {
-            schema: 1,
+            schema: SCHEMA,
             at: rfc3339(now_nanos),
             observed: self.observed.clone(),
             series: series.collect(),

@@ -4,8 +4,9 @@ use crate::admin;
 use crate::config::Address;
 use crate::error::Error;
 use crate::explain;
-use crate::report::Report;
+use crate::report::{Report, SCHEMA};
 use http::{Method, StatusCode};
+use serde::Deserialize;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,6 +23,11 @@ pub(super) struct Args {
     /// Ask a running proxy instead: HOST:PORT, http://HOST:PORT or unix:/path
     #[arg(long, value_name = "ADDR", value_parser = admin::address)]
     admin: Option<Address>,
+}
+
+#[derive(Deserialize)]
+struct Shape {
+    schema: u32,
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Error> {
@@ -41,6 +47,17 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Error> {
             ("standard input".to_owned(), text)
         }
     };
+    // A later shape may be read in part, and would say something else.
+    let shape: Result<Shape, _> = serde_json::from_slice(&text);
+    if let Some(schema) = shape
+        .ok()
+        .map(|shape| shape.schema)
+        .filter(|s| *s != SCHEMA)
+    {
+        return Err(Error::Config(format!(
+            "{name}: schema: {schema}, and this version of Flatline reads schema {SCHEMA}"
+        )));
+    }
     let report: Report = serde_json::from_slice(&text).map_err(|error| {
         Error::Config(format!(
             "{name}: no verdicts as of /api/v1/verdicts: {error}"

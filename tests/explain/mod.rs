@@ -252,3 +252,18 @@ fn the_admin_port_is_asked_by_address_or_url() {
     assert_eq!(output.status.code(), Some(64), "{said}");
     assert!(said.contains("speaks plain http, not https"), "{said}");
 }
+
+#[test]
+fn another_shape_is_not_read_as_this_one() {
+    let mut later = report(vec![], vec![]);
+    later.schema = 2;
+    let later = serde_json::to_string(&later).expect("JSON");
+    let url = |port: u16| format!("127.0.0.1:{port}");
+    let (output, _) = against(&later, url, &["explain"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    assert!(
+        said.contains("schema: 2, and this version of Flatline reads schema 1"),
+        "{said}"
+    );
+}
