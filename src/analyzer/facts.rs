@@ -62,6 +62,7 @@ pub(super) fn of(key: &SeriesKey, series: &Series, beside: Beside<'_>) -> Facts 
     facts.truth.asked = asked(&calls);
     count_rows(&mut facts, &rows);
     count_calls(&mut facts, &calls, &rows);
+    facts.rows_differed_before = series.tied.is_rare();
     facts.rows_equal_before = series.tied.is_usual();
     facts.shape_mismatch = mismatch(&key.output, &calls, beside.signature.as_ref());
     feed::compare(
@@ -201,6 +202,10 @@ fn count_calls(facts: &mut Facts, calls: &[&CallFact], rows: &[&RowFact]) {
         .as_ref()
         .is_some_and(|name| varies(calls, name));
     let mut sent = calls.iter().flat_map(|call| call.inputs.iter()).peekable();
+    facts.unread_strings = calls
+        .iter()
+        .flat_map(|call| call.inputs.iter())
+        .any(|input| input.dtype == "DT_STRING" && input.features.is_none());
     facts.strings_only = sent.peek().is_some() && sent.all(|input| input.is_text);
 }
 

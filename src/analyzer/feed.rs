@@ -6,10 +6,11 @@ use super::history::{CallFact, RowFact};
 use super::seen::{Seen, Shape, is_narrow, is_unread};
 use super::series::Series;
 use crate::diagnose::facts::{EncodedAlike, Facts, LeftOut, Part, Signature};
+use crate::fingerprint::call::InputFact;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Features that a command names.
-const NAMED: usize = 16;
+const NAMED: usize = 8;
 /// The onset is an estimate: rows this near to it may belong to either side.
 const BLUR: u64 = 8;
 
@@ -35,6 +36,13 @@ pub(super) fn compare(
             .copied()
             .collect()
     };
+    let moved = |keep: &dyn Fn(&CallFact) -> bool| {
+        let calls = calls.iter().filter(|call| keep(call));
+        let inputs: Vec<&[InputFact]> = calls.map(|call| call.inputs.as_slice()).collect();
+        let known = |input: &InputFact| input.control.is_some() || input.range.is_some();
+        !inputs.iter().copied().flatten().all(known)
+            || series.seen.shift(inputs.into_iter()).is_some()
+    };
     let alike = |keep: &dyn Fn(&CallFact) -> bool, shape: &dyn Fn(&Shape) -> bool| {
         alike(calls, keep, &rows_of(keep), before.rows(shape))
     };
@@ -57,16 +65,21 @@ pub(super) fn compare(
                 calls: count,
                 without: split(rows_of(&lacks).iter()),
                 with: split(rows_of(&|call| !lacks(call)).iter()),
+                moved: moved(&lacks),
                 rows_before: before.rows(&|shape| !shape.inputs.contains(&name)),
                 sent_before: before.rows(&|shape| shape.inputs.contains(&name)),
             };
             facts.left_out.insert(name, left_out);
         }
     }
-    features(facts, calls, &rows_of, &before);
+    features(facts, calls, &rows_of, &moved, &before);
     for (name, values) in &mut facts.controls {
         for (value, part) in values {
             part.rows_before = before.control(name, value);
+            part.moved = moved(&|call| {
+                let mut inputs = call.inputs.iter();
+                inputs.any(|i| i.name == *name && i.control.as_ref() == Some(value))
+            });
         }
     }
     let inputs = || calls.iter().map(|call| call.inputs.as_slice());
@@ -131,6 +144,8 @@ fn alike(
     }
 }
 
+/// See [`Part::moved`], of the calls that are kept.
+type Moved<'f> = &'f dyn Fn(&dyn Fn(&CallFact) -> bool) -> bool;
 /// The rows of the calls that are kept.
 type RowsOf<'f, 'a> = &'f dyn Fn(&dyn Fn(&CallFact) -> bool) -> Vec<&'a RowFact>;
 
@@ -140,6 +155,7 @@ fn features<'a>(
     facts: &mut Facts,
     calls: &[&CallFact],
     rows_of: RowsOf<'_, 'a>,
+    moved: Moved<'_>,
     before: &Before<'_>,
 ) {
     let mut now: BTreeMap<(&str, &Vec<String>), u64> = BTreeMap::new();
@@ -180,6 +196,7 @@ fn features<'a>(
                 };
                 let part = Part {
                     now: split(rows_of(&has).iter()),
+                    moved: moved(&has),
                     rows_before: before.rows(&|shape| shape.features.get(*input) == Some(*names)),
                 };
                 (listed(names), part)

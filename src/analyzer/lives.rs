@@ -3,7 +3,7 @@
 use super::tests::{INPUTS, analyzer, answering, asking, exchange, floats, healthy, spec};
 use super::*;
 use crate::detect::Saved;
-use crate::diagnose::facts::VersionStatus;
+use crate::diagnose::facts::{Signature, TensorSpec, VersionStatus};
 
 fn flat(_: &[f32]) -> Vec<f32> {
     vec![0.2, 0.3, 0.5]
@@ -178,4 +178,45 @@ fn what_is_told_before_the_first_call_names_the_server() {
         "{}",
         found[0].confirm
     );
+}
+
+#[test]
+fn another_model_under_the_same_number_is_not_held_against_the_first_ones_calls() {
+    let promised = |inputs: &[&str]| {
+        let spec = TensorSpec {
+            dtype: "DT_FLOAT".to_owned(),
+            dims: None,
+        };
+        let inputs = inputs.iter();
+        let signature = Signature {
+            inputs: inputs
+                .map(|name| ((*name).to_owned(), spec.clone()))
+                .collect(),
+            ..Signature::default()
+        };
+        let all = [("serving_default".to_owned(), signature)];
+        ModelTruth {
+            signatures: [(3, all.into())].into(),
+            ..ModelTruth::default()
+        }
+    };
+    let mut analyzer = analyzer();
+    analyzer.learn("m", promised(&["x"]));
+    for n in 0..300 {
+        analyzer.observe(&exchange(n, healthy));
+    }
+    let found = |analyzer: &Analyzer| -> Vec<String> {
+        let found = analyzer.findings(1_000_000_000).into_iter();
+        found.map(|finding| finding.rule).collect()
+    };
+    assert_eq!(found(&analyzer), [""; 0]);
+    // What was sent until now was all of it.
+    analyzer.learn("m", promised(&["x", "mask"]));
+    assert_eq!(found(&analyzer), [""; 0]);
+    for n in 300..600 {
+        analyzer.observe(&exchange(n, healthy));
+    }
+    assert_eq!(found(&analyzer), ["D3"]);
+    analyzer.learn("m", promised(&["x"]));
+    assert_eq!(found(&analyzer), [""; 0]);
 }

@@ -284,7 +284,9 @@ fn what_the_inputs_hold_themselves_is_not_the_models_doing() {
         let cause = report.series[0].causes[0].clone();
         (cause.rule, cause.certain)
     };
-    assert_eq!(first(&text("1.5")), ("D21".to_owned(), true));
+    assert_eq!(first(&|_, _| ()), ("D21".to_owned(), true));
+    // What a model makes of text is not known.
+    assert_eq!(first(&text("1.5")), ("D21".to_owned(), false));
     assert_eq!(first(&text("nan")), ("D9".to_owned(), false));
     assert_eq!(first(&last), ("D9".to_owned(), false));
 }

@@ -22,6 +22,11 @@ impl Tied {
         }
     }
 
+    /// Whether enough are known, and most of them told their rows apart.
+    pub(super) fn is_rare(self) -> bool {
+        self.replies >= ENOUGH && self.tied * 2 < self.replies
+    }
+
     /// Whether nine of ten did.
     pub(super) fn is_usual(self) -> bool {
         self.replies >= ENOUGH && self.tied * 10 >= self.replies * 9

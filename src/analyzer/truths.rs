@@ -2,6 +2,7 @@
 
 use super::Analyzer;
 use super::facts::{self, Beside};
+use super::history::History;
 use super::series::{Series, SeriesKey};
 use crate::diagnose::facts::{Facts, ModelTruth, Signature, Truth};
 
@@ -23,6 +24,15 @@ impl Analyzer {
             return room;
         };
         known.status_nanos = truth.status_nanos;
+        // Another model under the same number: what was asked and said before is not held against it.
+        for (key, series) in self.series.iter_mut().filter(|(key, _)| key.model == model) {
+            let before = known.signatures.get(&key.version);
+            let now = truth.signatures.get(&key.version);
+            if before.zip(now).is_some_and(|(before, now)| before != now) {
+                series.history = History::default();
+                series.newest.forget();
+            }
+        }
         let news = *known != truth;
         *known = truth;
         news

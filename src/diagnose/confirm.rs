@@ -52,11 +52,12 @@ pub(super) fn path(base: &str, version: i64) -> String {
     quoted(&format!("{base}/{version}"))
 }
 
-/// The command that looks for names in a version's graph.
+/// The command that looks for names of features in a version's graph, where they stand as strings of
+/// constants: with a tag and their length before them, so that no other word is taken for one.
 pub(super) fn reads(names: &[String], folder: &str) -> String {
     let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
     format!(
-        "for name in {}; do grep -aqwF -e \"$name\" {folder}/saved_model.pb && echo \"$name: the model reads it\" || echo \"$name: the model does not read it\"; done",
+        "python3 -c 'import sys; g = open(sys.argv[1], \"rb\").read(); [print(n + \": the model \" + (\"reads it\" if b\"B\" + bytes([len(b)] if len(b) < 128 else [len(b) % 128 + 128, len(b) // 128]) + b in g else \"does not read it\")) for n in sys.argv[2:] for b in [n.encode()]]' {folder}/saved_model.pb {}",
         names.join(" ")
     )
 }
@@ -64,13 +65,13 @@ pub(super) fn reads(names: &[String], folder: &str) -> String {
 /// The command that shows how far the values of a version's variables are apart.
 pub(super) fn variables(folder: &str) -> String {
     format!(
-        "python3 -c 'import sys, tensorflow as tf; r = tf.train.load_checkpoint(sys.argv[1]); [print(n, s, r.get_tensor(n).std()) for n, s in tf.train.list_variables(sys.argv[1]) if s]' {folder}/variables/variables"
+        "python3 -c 'import sys, tensorflow as tf; r = tf.train.load_checkpoint(sys.argv[1]); [print(n, s, v.std()) for n, s in tf.train.list_variables(sys.argv[1]) if s for v in [r.get_tensor(n)] if v.size and v.dtype.kind in \"fiu\"]' {folder}/variables/variables"
     )
 }
 
 /// Text inside single quotes; with what is not seen in it, inside those of bash and zsh that spell
 /// it out.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     if !text.contains(is_hidden) {
         return format!("'{}'", text.replace('\'', r"'\''"));
     }

@@ -26,6 +26,8 @@ pub struct Facts {
     pub from_first_reply: bool,
     /// Calls and rows judged.
     pub calls: u64,
+    /// Some input holds strings of which nothing is known: no tf.Example.
+    pub unread_strings: bool,
     /// Mean time between two of those calls, nanoseconds.
     pub pause_nanos: f64,
     /// Rows judged.
@@ -78,6 +80,8 @@ pub struct Facts {
     pub replies_rows_equal: u64,
     /// Nine of ten such replies were so while all was well too.
     pub rows_equal_before: bool,
+    /// Most replies to several distinct rows told them apart while all was well.
+    pub rows_differed_before: bool,
     /// Distinct first rows over those replies: many means that replies differ.
     pub distinct_replies: u64,
     /// Mean entropy of class scores divided by `ln(classes)`, 0 to 1; `None` if not class scores.
@@ -105,7 +109,7 @@ pub struct Facts {
     /// tf.Example features that appeared or went at the onset, in words.
     pub example_keys_changed: Option<String>,
     /// Features that some of the tf.Examples have, or had before the onset, and others lack; all of them
-    /// where there is no such. 16 at the most.
+    /// where there is no such. 8 at the most.
     pub example_features: Vec<String>,
     /// The rows by the features that their tf.Examples have, where there is more than one set.
     pub example_keys: BTreeMap<String, Part>,
@@ -191,6 +195,8 @@ pub struct LeftOut {
     pub rows_before: u64,
     /// Rows that had it before the trouble began, the older version's among them.
     pub sent_before: u64,
+    /// See [`Part::moved`], of the calls without it.
+    pub moved: bool,
 }
 
 /// One part of the traffic, since the trouble began and before.
@@ -200,6 +206,8 @@ pub struct Part {
     pub now: Split,
     /// Rows before it began since the part first came, the older version's among them.
     pub rows_before: u64,
+    /// Other inputs of its calls lie elsewhere than before, or hold what cannot be measured, as text.
+    pub moved: bool,
 }
 
 /// Rows of calls that are encoded alike, as those with values that TensorFlow does not read.

@@ -5,7 +5,7 @@
 //! A rule that holds certain proof stops the search. "Unknown" is an answer: no cause at all.
 
 pub mod accounts;
-mod confirm;
+pub(crate) mod confirm;
 pub mod facts;
 pub mod findings;
 mod rules;

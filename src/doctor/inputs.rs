@@ -101,6 +101,12 @@ fn tensor(
         (Class::Integer, 8) if number_of == 9 => {
             tensor.int64_val = values.map(|v| (v * whole) as i64).collect();
         }
+        (Class::Integer, 4) if dtype.number == DataType::DtUint32 => {
+            tensor.uint32_val = values.map(|v| (v * whole) as u32).collect();
+        }
+        (Class::Integer, 8) if dtype.number == DataType::DtUint64 => {
+            tensor.uint64_val = values.map(|v| (v * whole) as u64).collect();
+        }
         (Class::Integer, 1 | 2 | 4) => {
             tensor.int_val = values.map(|v| (v * whole) as i32).collect();
         }
@@ -126,12 +132,26 @@ fn constant_of(name: &str, dtype: DType, text: &str) -> Result<f64, String> {
         "false" if dtype.class == Class::Bool => Some(0.0),
         _ => text.parse().ok(),
     };
-    number.ok_or_else(|| {
-        let (example, dtype) = match dtype.class {
-            Class::Bool => ("false", dtype.name()),
-            _ => ("0.5", dtype.name()),
+    let bits = 8 * dtype.size as i32;
+    let is_one = |number: &f64| match dtype.class {
+        Class::Bool => [0.0, 1.0].contains(number),
+        Class::Integer if dtype.name().starts_with("DT_U") => {
+            (0.0..2_f64.powi(bits)).contains(number)
+        }
+        Class::Integer => (-2_f64.powi(bits - 1)..2_f64.powi(bits - 1)).contains(number),
+        _ => number.is_finite(),
+    };
+    let whole = |number: &f64| dtype.class != Class::Integer || number.fract() == 0.0;
+    number.filter(is_one).filter(whole).ok_or_else(|| {
+        let example = match dtype.class {
+            Class::Bool => "false",
+            Class::Integer => "2",
+            _ => "0.5",
         };
-        format!("--set: input `{name}` is {dtype}, and `{text}` is no value of it (example: --set {name}={example})")
+        format!(
+            "--set: input `{name}` is {}, and `{text}` is no value of it (example: --set {name}={example})",
+            dtype.name()
+        )
     })
 }
 
@@ -141,5 +161,76 @@ fn value(number: usize, i: u64) -> f64 {
         0 => 0.0,
         1 => 1.0,
         n => ((n as f64 * 0.754_877_666 + i as f64 * 0.569_840_291).fract()).abs(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(dtype: &str, set: Option<&str>) -> Result<TensorProto, String> {
+        let spec = TensorSpec {
+            dtype: dtype.to_owned(),
+            dims: Some(vec![-1, 2]),
+        };
+        tensor("x", &spec, 3, 1, set)
+    }
+
+    #[test]
+    fn values_stand_where_tensorflow_reads_them() {
+        use crate::codec::predict;
+        use prost::Message;
+        for dtype in [
+            "DT_FLOAT",
+            "DT_DOUBLE",
+            "DT_INT8",
+            "DT_UINT16",
+            "DT_INT32",
+            "DT_UINT32",
+            "DT_INT64",
+            "DT_UINT64",
+            "DT_BOOL",
+        ] {
+            let request = PredictRequest {
+                inputs: [("x".to_owned(), made(dtype, Some("1")).unwrap())].into(),
+                model_spec: Some(ModelSpec {
+                    name: "m".to_owned(),
+                    ..ModelSpec::default()
+                }),
+                ..PredictRequest::default()
+            };
+            let bytes = request.encode_to_vec();
+            let view = predict::request(&bytes).unwrap();
+            let tensor = view.tensors[0].1.effective().unwrap();
+            assert_eq!((tensor.foreign, tensor.given()), (None, 2), "{dtype}");
+        }
+    }
+
+    #[test]
+    fn what_is_set_is_a_value_of_the_type() {
+        for (dtype, value) in [
+            ("DT_UINT8", "255"),
+            ("DT_INT8", "-128"),
+            ("DT_BOOL", "true"),
+            ("DT_FLOAT", "-1e3"),
+            ("DT_STRING", "nan"),
+        ] {
+            assert!(made(dtype, Some(value)).is_ok(), "{dtype} {value}");
+        }
+        for (dtype, value) in [
+            ("DT_UINT8", "256"),
+            ("DT_UINT8", "-1"),
+            ("DT_INT64", "1.5"),
+            ("DT_BOOL", "2"),
+            ("DT_FLOAT", "nan"),
+            ("DT_FLOAT", "1e999"),
+            ("DT_FLOAT", "x"),
+        ] {
+            let why = made(dtype, Some(value)).unwrap_err();
+            assert!(
+                why.contains(&format!("`{value}` is no value of it")),
+                "{why}"
+            );
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Questions;
 use super::probe::{INPUTS, Probe, ProbedOutput};
+use crate::diagnose::confirm::quoted;
 use crate::report::{Category, Finding};
 
 impl Probe {
@@ -10,7 +11,12 @@ impl Probe {
         let again = |output: &ProbedOutput| {
             let version = questions.version.unwrap_or(0);
             let reach = questions.reach();
-            reach.probe(&questions.model, version, &output.signature)
+            let mut command = reach.probe(&questions.model, version, &output.signature);
+            for (input, value) in &questions.set {
+                let set = quoted(&format!("{input}={value}"));
+                command.push_str(&format!(" --set {set}"));
+            }
+            command
         };
         let finding = |output: &ProbedOutput, rule: &str, category, certain, line| Finding {
             rule: rule.to_owned(),
@@ -33,7 +39,7 @@ impl Probe {
                 found.push(finding(output, "D21", Category::Runtime, certain, line));
             } else if flat && output.batch_varies == Some(true) {
                 let line = format!(
-                    "{name} is the same for {INPUTS} distinct inputs of one row, and not for the rows of one batch, as with batch normalisation or dropout of the training"
+                    "{name} is the same for {INPUTS} distinct inputs of one row, and not for the rows of one batch, as with batch normalisation or dropout of the training, unless the model holds rows against each other"
                 );
                 found.push(finding(output, "D8", Category::Signature, false, line));
             } else if flat && output.follows_batch == Some(false) {

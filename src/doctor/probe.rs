@@ -56,7 +56,7 @@ pub struct ProbedOutput {
     pub real: bool,
     /// Whether the same input got the same value; `None` if none was sent twice.
     pub repeats: Option<bool>,
-    /// Whether it was asked for with text alone, of which a vocabulary may know no word.
+    /// Whether it was asked for with text, of which a vocabulary may know no word.
     pub of_text: bool,
     /// Whether a batch of several rows got as many; `None` where the signature has no batch.
     pub follows_batch: Option<bool>,
@@ -273,7 +273,7 @@ fn judge(
                 repeats: (!pairs.is_empty()).then(|| pairs.iter().all(|same| *same)),
                 of_text: first.first().is_some_and(|asked| {
                     let mut inputs = asked.request.inputs.values();
-                    inputs.all(|input| input.dtype == DataType::DtString as i32)
+                    inputs.any(|input| input.dtype == DataType::DtString as i32)
                 }),
                 batch_varies: batch.and_then(|batch| {
                     let tensor = batch.reply.outputs.get(name)?;

@@ -63,7 +63,6 @@ pub(super) fn fact(name: &str, tensor: &Effective<'_>, broken: bool) -> InputFac
         Elements::Fixed(_) => None,
     };
     let features = first.and_then(example::features);
-    let text = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok_and(|text| !text.contains('\0'));
     InputFact {
         name: name.to_owned(),
         dtype: tensor.dtype.name(),
@@ -74,7 +73,7 @@ pub(super) fn fact(name: &str, tensor: &Effective<'_>, broken: bool) -> InputFac
         control,
         range: range(tensor),
         non_finite: broken && holds_non_finite(tensor),
-        is_text: features.is_none() && first.is_some_and(text),
+        is_text: features.is_none() && first.is_some_and(is_text),
         features,
     }
 }
@@ -128,7 +127,7 @@ fn holds_non_finite(tensor: &Effective<'_>) -> bool {
                 found |= !value.is_finite();
                 ControlFlow::Continue(())
             });
-            looked.map_or_else(|| names_non_finite(string), |()| found)
+            looked.map_or_else(|| is_text(string) && names_non_finite(string), |()| found)
         });
     }
     let real = matches!(tensor.dtype.class, Class::Float | Class::Complex);
@@ -136,6 +135,10 @@ fn holds_non_finite(tensor: &Effective<'_>) -> bool {
         for_each_number(&row, tensor.dtype, 1, |value| found |= !value.is_finite());
     }
     found
+}
+
+fn is_text(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| !text.contains('\0'))
 }
 
 /// Whether a text, such as a line of CSV, has a number's place taken by what TensorFlow reads as none.

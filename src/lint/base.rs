@@ -27,6 +27,7 @@ pub(super) fn folder(path: &Path) -> Report {
     }
     let mut report = Report::new(path, What::BaseFolder);
     let mut versions: BTreeMap<i64, PathBuf> = BTreeMap::new();
+    let mut others = Vec::new();
     for name in sorted(&mut report, path) {
         let (entry, name) = (path.join(&name), name.to_string_lossy().into_owned());
         match fs::metadata(&entry) {
@@ -44,7 +45,7 @@ pub(super) fn folder(path: &Path) -> Report {
             }
             Ok(_) if name.starts_with('.') => {}
             Ok(_) => match version_number(&name) {
-                None => skipped(&mut report, &entry, &name),
+                None => others.push((entry, name)),
                 Some(number) => {
                     if let Some(other) = versions.insert(number, entry.clone()) {
                         let message = format!(
@@ -56,6 +57,9 @@ pub(super) fn folder(path: &Path) -> Report {
                 }
             },
         }
+    }
+    for (entry, name) in &others {
+        skipped(&mut report, entry, name, versions.is_empty());
     }
     if versions.is_empty() && !report.has(Level::Problem) {
         report.problem(
@@ -70,14 +74,15 @@ pub(super) fn folder(path: &Path) -> Report {
     report
 }
 
-fn skipped(report: &mut Report, entry: &Path, name: &str) {
+fn skipped(report: &mut Report, entry: &Path, name: &str, alone: bool) {
     let within = fs::read_dir(entry).is_ok_and(|mut entries| {
         entries.any(|e| e.is_ok_and(|e| version_number(&e.file_name().to_string_lossy()).is_some()))
     });
-    if within {
+    // Beside versions it is where they are kept, perhaps as what links lead to.
+    if within && alone {
         let message = format!("\"{name}\" is the base folder of a model: give that folder");
         report.problem("version-skipped", entry, message);
-    } else if looks_like_version(entry, name) {
+    } else if !within && looks_like_version(entry, name) {
         let message =
             format!("\"{name}\" is no whole number, so the server skips it without a word");
         report.problem("version-skipped", entry, message);

@@ -160,6 +160,19 @@ fn folders_of_versions() {
     let base = versions(&["lost+found", "scripts"]);
     assert_eq!(found(base.path()), ["no-version-folder", "no-version"]);
     assert_eq!(found(versions(&["1", "lost+found"]).path()), ["incomplete"]);
+    assert_eq!(
+        found(versions(&["temp-1712345"]).path())[..1],
+        ["no-version-folder"]
+    );
+    let releases = versions(&["releases"]);
+    std::fs::create_dir(releases.path().join("releases/5")).unwrap();
+    assert_eq!(
+        found(releases.path()),
+        ["version-skipped"],
+        "give that folder"
+    );
+    std::os::unix::fs::symlink("releases/5", releases.path().join("5")).unwrap();
+    assert_eq!(found(releases.path()), ["no-version-folder", "incomplete"]);
     let version = base.path().join("7");
     create_dir_all(version.join("variables")).unwrap();
     write(version.join("saved_model.pb"), b"\x12\x7f").unwrap();

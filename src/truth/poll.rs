@@ -131,9 +131,11 @@ impl<L: Learn> Poll<L> {
         let before = std::mem::replace(&mut self.connections, connections);
         if before > 0 && before < connections {
             // The server may have been restarted, and have loaded what lies on disk now.
-            self.models
-                .values_mut()
-                .for_each(|known| known.since.clear());
+            for known in self.models.values_mut() {
+                known.since.clear();
+                known.truth.signatures.clear();
+                known.refused.clear();
+            }
         }
         match answer {
             Ok(versions) => {

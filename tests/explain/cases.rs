@@ -122,10 +122,12 @@ fn on_the_wire() -> Vec<(&'static str, Facts)> {
         with: VARIED,
         rows_before: 0,
         sent_before: 0,
+        moved: false,
     };
     let part = |now| Part {
         now,
         rows_before: 0,
+        moved: false,
     };
     vec![
         (
@@ -180,6 +182,7 @@ fn on_the_wire() -> Vec<(&'static str, Facts)> {
                 kind: Some(Kind::RowsEqual),
                 replies_of_many: 40,
                 replies_rows_equal: 40,
+                rows_differed_before: true,
                 distinct_replies: 40,
                 distinct_outputs: 60,
                 ..collapsed()
@@ -189,9 +192,13 @@ fn on_the_wire() -> Vec<(&'static str, Facts)> {
 }
 
 fn about_versions() -> Vec<(&'static str, Facts)> {
-    let mut kept = collapsed();
+    let from_first_reply = |facts: Facts| Facts {
+        from_first_reply: true,
+        ..facts
+    };
+    let mut kept = from_first_reply(collapsed());
     kept.truth.status = Some(failed());
-    let mut pinned = on_disk(disk(&[3, 4]));
+    let mut pinned = from_first_reply(on_disk(disk(&[3, 4])));
     pinned.truth.config = Some(ConfigEntry {
         base_path: "/models/digits".to_owned(),
         pinned: vec![3],
@@ -209,10 +216,10 @@ fn about_versions() -> Vec<(&'static str, Facts)> {
         ("D13", kept),
         (
             "D16",
-            on_disk(Disk {
+            from_first_reply(on_disk(Disk {
                 skipped: vec!["v4".to_owned()],
                 ..disk(&[3])
-            }),
+            })),
         ),
         ("D17", pinned),
         (

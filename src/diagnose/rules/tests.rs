@@ -149,10 +149,16 @@ fn d23_rows_of_a_reply_are_equal_but_replies_differ() {
         replies_of_many: 40,
         replies_rows_equal: 40,
         distinct_replies: 40,
+        rows_differed_before: true,
         distinct_outputs: 60,
         ..collapsed()
     };
     assert_eq!(first(&facts), ("D23".to_owned(), true));
+    let unseen = Facts {
+        rows_differed_before: false,
+        ..facts.clone()
+    };
+    assert_eq!(first(&unseen), ("D23".to_owned(), false));
     let constant = Facts {
         distinct_replies: 1,
         distinct_outputs: 1,
@@ -170,7 +176,10 @@ fn d12_d13_d16_d17_d18_come_from_the_server_and_the_disk() {
     });
     assert_eq!(first(&facts).0, "D12");
 
-    let mut facts = collapsed();
+    let mut facts = Facts {
+        from_first_reply: true,
+        ..collapsed()
+    };
     facts.truth.status = Some(vec![
         VersionStatus {
             version: 4,
@@ -186,8 +195,14 @@ fn d12_d13_d16_d17_d18_come_from_the_server_and_the_disk() {
         },
     ]);
     assert_eq!(first(&facts).0, "D13");
+    // It answered well beside the same others.
+    facts.from_first_reply = false;
+    assert!(rules_out(&judge(&facts), "D13"));
 
-    let mut facts = collapsed();
+    let mut facts = Facts {
+        from_first_reply: true,
+        ..collapsed()
+    };
     facts.truth.disk = Some(Disk {
         versions: vec![3],
         skipped: vec!["v4".to_owned()],
@@ -211,6 +226,7 @@ fn d12_d13_d16_d17_d18_come_from_the_server_and_the_disk() {
             .contains("pins the versions [3]")
     );
 
+    facts.from_first_reply = false;
     facts.truth.disk = Some(Disk {
         versions: vec![3],
         overwritten: vec![3],

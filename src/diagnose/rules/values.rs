@@ -40,6 +40,15 @@ pub(super) fn d21(facts: &Facts) -> Opinion {
         ));
         return likely(0.6, evidence, doctor(facts, true));
     }
+    // NaN that the inputs brought about is the model's doing no more.
+    if let Some(shift) = &facts.input_shift {
+        evidence.push(format!("the inputs changed at the onset: {shift}"));
+        return likely(0.6, evidence, doctor(facts, true));
+    }
+    if facts.unread_strings {
+        evidence.push("what numbers the strings of the inputs hold is not known".to_owned());
+        return likely(0.8, evidence, doctor(facts, true));
+    }
     certain(evidence, doctor(facts, true))
 }
 
@@ -61,11 +70,13 @@ pub(super) fn d23(facts: &Facts) -> Opinion {
                 .to_owned(),
         );
     }
-    certain(
-        vec![format!(
-            "{equal} of {many} replies to several distinct rows hold one output for all rows, while {} of the replies differ from each other",
-            facts.distinct_replies
-        )],
-        doctor(facts, true),
-    )
+    let evidence = vec![format!(
+        "{equal} of {many} replies to several distinct rows hold one output for all rows, while {} of the replies differ from each other",
+        facts.distinct_replies
+    )];
+    if facts.rows_differed_before {
+        return certain(evidence, doctor(facts, true));
+    }
+    // Of an output that belongs to the whole request nobody has seen the like before.
+    likely(0.8, evidence, doctor(facts, true))
 }

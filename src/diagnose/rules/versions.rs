@@ -35,6 +35,15 @@ pub(super) fn d12(facts: &Facts) -> Opinion {
     }
 }
 
+/// A version that answered well for a while did so beside the same others: they may be a finding, and
+/// are no cause.
+fn varied_before(facts: &Facts) -> Opinion {
+    Opinion::Against(format!(
+        "version {} answered well at first, whatever stands beside it",
+        facts.version
+    ))
+}
+
 /// D13: a newer version failed to load, the old one was kept.
 pub(super) fn d13(facts: &Facts) -> Opinion {
     let Some(status) = &facts.truth.status else {
@@ -44,6 +53,7 @@ pub(super) fn d13(facts: &Facts) -> Opinion {
         .iter()
         .find(|v| v.version > facts.version && v.has_failed())
     {
+        Some(_) if !facts.from_first_reply => varied_before(facts),
         Some(failed) => likely(
             KEPT,
             vec![format!(
@@ -84,6 +94,7 @@ pub(super) fn d16(facts: &Facts) -> Opinion {
     };
     match disk.skipped.as_slice() {
         [] => Opinion::Against("every folder beside the versions has an integer name".to_owned()),
+        _ if !facts.from_first_reply => varied_before(facts),
         names => likely(
             KEPT,
             vec![format!(
@@ -119,6 +130,9 @@ pub(super) fn d17(facts: &Facts) -> Opinion {
             "version {} is the newest that is known",
             facts.version
         ));
+    }
+    if !facts.from_first_reply {
+        return varied_before(facts);
     }
     let mut evidence = vec![format!(
         "version {} answers while version {newest} exists",

@@ -12,7 +12,8 @@ const SELDOM_NANOS: f64 = 0.3e9;
 
 /// D1: the client sends one buffer again and again.
 pub(super) fn d1(facts: &Facts) -> Opinion {
-    if facts.rows == 0 {
+    // Where the signature takes no input, nothing can vary.
+    if facts.rows == 0 || facts.inputs.is_empty() && facts.calls > 0 {
         return Opinion::Silent;
     }
     let repeated = facts.kind == Some(Kind::InputCollapse) && facts.distinct_raw * 2 <= facts.rows
@@ -234,9 +235,17 @@ pub(super) fn d3(facts: &Facts) -> Opinion {
         )
     );
     let stopped = flat && left_out.calls == facts.calls && left_out.sent_before > LONG;
-    if let Some(shift) = &facts.input_shift {
-        evidence.push(format!("other inputs changed as well: {shift}"));
-        return likely(0.75, evidence, confirm);
+    if facts.input_shift.is_some() || left_out.moved {
+        evidence.push(changed_as_well(facts));
+        return likely(
+            if contrast.is_some() || stopped {
+                0.75
+            } else {
+                0.4
+            },
+            evidence,
+            confirm,
+        );
     }
     if contrast.is_some() || stopped {
         return unless_cached(facts, evidence, confirm);
@@ -252,6 +261,15 @@ fn unless_cached(facts: &Facts, evidence: Vec<String>, confirm: String) -> Opini
     match facts.latency {
         Some(latency) if latency.is_quick() => likely(0.5, evidence, confirm),
         _ => certain(evidence, confirm),
+    }
+}
+
+/// Why it is not proved that this alone has made the difference.
+fn changed_as_well(facts: &Facts) -> String {
+    match &facts.input_shift {
+        Some(shift) => format!("other inputs changed as well: {shift}"),
+        None => "other inputs of these calls changed as well, or hold what cannot be measured"
+            .to_owned(),
     }
 }
 
@@ -281,8 +299,8 @@ pub(super) fn d4(facts: &Facts) -> Opinion {
             )
         };
         let mut evidence = vec![line(bad, flat), line(good, varied)];
-        if let Some(shift) = &facts.input_shift {
-            evidence.push(format!("other inputs changed as well: {shift}"));
+        if facts.input_shift.is_some() || flat.moved {
+            evidence.push(changed_as_well(facts));
             return likely(0.75, evidence, confirm);
         }
         return unless_cached(facts, evidence, confirm);
@@ -319,8 +337,8 @@ pub(super) fn d7(facts: &Facts) -> Opinion {
                 format!("{} --set {set}", doctor(facts, true))
             };
             let confirm = format!("{}; {}", with(bad), with(good));
-            if let Some(shift) = &facts.input_shift {
-                evidence.push(format!("other inputs changed as well: {shift}"));
+            if facts.input_shift.is_some() || flat.moved {
+                evidence.push(changed_as_well(facts));
                 return likely(0.75, evidence, confirm);
             }
             return unless_cached(facts, evidence, confirm);

@@ -12,6 +12,7 @@ fn left_out(rows_before: u64, with: Split) -> Facts {
         with,
         rows_before,
         sent_before: 5000,
+        moved: false,
     };
     Facts {
         left_out: [("threshold".to_owned(), left_out)].into(),

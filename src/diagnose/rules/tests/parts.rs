@@ -6,7 +6,11 @@ use crate::diagnose::judge;
 use crate::report::Kind;
 
 fn part(now: Split, rows_before: u64) -> Part {
-    Part { now, rows_before }
+    Part {
+        now,
+        rows_before,
+        moved: false,
+    }
 }
 
 #[test]

@@ -30,7 +30,11 @@ fn a_few_calls_of_the_wrong_encoding_explain_no_collapse_of_all() {
 
 #[test]
 fn a_part_behind_a_cache_is_not_proved_by_what_it_sends() {
-    let part = |now, rows_before| Part { now, rows_before };
+    let part = |now, rows_before| Part {
+        now,
+        rows_before,
+        moved: false,
+    };
     let facts = Facts {
         example_keys: [
             ("`age`".to_owned(), part(VARIED, 5000)),
