@@ -83,24 +83,11 @@ impl Probe {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::truth::volume::Volume;
-    use std::collections::BTreeMap;
-    use std::time::Duration;
 
     /// The rules that speak of an output, and whether they are certain.
     fn said(output: ProbedOutput) -> Vec<(String, bool)> {
-        let questions = Questions {
-            upstream: "127.0.0.1:8500".parse().expect("an address"),
-            tls: None,
-            model: "m".to_owned(),
-            volume: Volume::default(),
-            probe: true,
-            recorded: None,
-            version: None,
-            signature: None,
-            set: BTreeMap::new(),
-            timeout: Duration::from_secs(1),
-        };
+        let upstream = "127.0.0.1:8500".parse().expect("an address");
+        let questions = Questions::about(upstream, "m");
         let probe = Probe {
             outputs: vec![output],
             ..Probe::default()

@@ -62,6 +62,23 @@ pub struct Questions {
 }
 
 impl Questions {
+    /// About the newest version of a model, without a probe, for half a minute at the most.
+    #[must_use]
+    pub fn about(upstream: Address, model: &str) -> Self {
+        Questions {
+            upstream,
+            tls: None,
+            model: model.to_owned(),
+            volume: Volume::default(),
+            probe: false,
+            recorded: None,
+            version: None,
+            signature: None,
+            set: BTreeMap::new(),
+            timeout: Duration::from_secs(30),
+        }
+    }
+
     /// How the same server is asked again.
     fn reach(&self) -> Reach {
         ask::reach(&self.upstream, self.tls.as_ref(), &self.volume)

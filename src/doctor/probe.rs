@@ -228,10 +228,9 @@ fn judge(
     let first = &asked[..asked.len().min(INPUTS)];
     let sent = |asked: &Asked| {
         let inputs = asked.request.inputs.iter();
-        let inputs: BTreeMap<_, _> = inputs
-            .map(|(name, t)| (name.clone(), t.encode_to_vec()))
-            .collect();
         inputs
+            .map(|(name, tensor)| (name.clone(), tensor.encode_to_vec()))
+            .collect::<BTreeMap<_, _>>()
     };
     let distinct_inputs = first.iter().map(sent).collect::<BTreeSet<_>>().len();
     let names: BTreeSet<&String> = all().flat_map(|asked| asked.reply.outputs.keys()).collect();

@@ -9,7 +9,6 @@ use flatline::demo::server::{Fault, ModelServer};
 use flatline::doctor::{Examination, Questions, examine, text};
 use flatline::proto::tensorflow::serving::prediction_service_client::PredictionServiceClient;
 use flatline::truth::volume::Volume;
-use std::collections::BTreeMap;
 use std::fs::{create_dir_all, write};
 use std::path::Path;
 use std::process::{Command, Output};
@@ -17,16 +16,8 @@ use std::time::Duration;
 
 fn questions(upstream: Address, model: &str) -> Questions {
     Questions {
-        upstream,
-        tls: None,
-        model: model.to_owned(),
-        volume: Volume::default(),
         probe: true,
-        recorded: None,
-        version: None,
-        signature: None,
-        set: BTreeMap::new(),
-        timeout: Duration::from_secs(30),
+        ..Questions::about(upstream, model)
     }
 }
 
