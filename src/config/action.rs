@@ -31,7 +31,7 @@ pub(super) fn check(check: &mut Checker, raw: &Raw) -> Action {
     let peers: Vec<Address> = raw
         .eject_peers
         .iter()
-        .map(|peer| check.address("eject-peers", Some(peer), ""))
+        .map(|peer| check.address("eject-peers", Some(peer), "flatline.models:9464"))
         .collect();
     let budget = check.rate("eject-budget", raw.eject_budget.as_ref(), "0.3", 1.0);
     let jitter = check.duration("eject-jitter", raw.eject_jitter.as_ref(), "30s");
