@@ -109,6 +109,9 @@ impl Analyzer {
         let calls = series.history.calls.iter().filter(|c| c.at_nanos >= since);
         let calls: Vec<&CallFact> = calls.collect();
         let signature = self.signature(key);
+        // The server may have been restarted with another model since it was last asked.
+        let asked = self.truth(&key.model).map_or(0, |truth| truth.status_nanos);
+        let known = calls.partition_point(|call| call.at_nanos <= asked);
         let mut recent = Recent {
             model: key.model.clone(),
             version: key.version,
@@ -116,7 +119,8 @@ impl Analyzer {
             output: key.output.clone(),
             reach: self.reach.clone(),
             calls: calls.len() as u64,
-            mismatch: facts::mismatch(&key.output, &calls, signature),
+            before_asked: known as u64,
+            mismatch: facts::mismatch(&key.output, &calls[..known], signature),
             signature_def: signature.cloned(),
             ..Recent::default()
         };

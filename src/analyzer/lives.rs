@@ -182,7 +182,7 @@ fn what_is_told_before_the_first_call_names_the_server() {
 
 #[test]
 fn another_model_under_the_same_number_is_not_held_against_the_first_ones_calls() {
-    let promised = |inputs: &[&str]| {
+    let promised = |inputs: &[&str], status_nanos| {
         let spec = TensorSpec {
             dtype: "DT_FLOAT".to_owned(),
             dims: None,
@@ -197,11 +197,12 @@ fn another_model_under_the_same_number_is_not_held_against_the_first_ones_calls(
         let all = [("serving_default".to_owned(), signature)];
         ModelTruth {
             signatures: [(3, all.into())].into(),
+            status_nanos,
             ..ModelTruth::default()
         }
     };
     let mut analyzer = analyzer();
-    analyzer.learn("m", promised(&["x"]));
+    analyzer.learn("m", promised(&["x"], 0));
     for n in 0..300 {
         analyzer.observe(&exchange(n, healthy));
     }
@@ -211,12 +212,15 @@ fn another_model_under_the_same_number_is_not_held_against_the_first_ones_calls(
     };
     assert_eq!(found(&analyzer), [""; 0]);
     // What was sent until now was all of it.
-    analyzer.learn("m", promised(&["x", "mask"]));
+    analyzer.learn("m", promised(&["x", "mask"], 0));
     assert_eq!(found(&analyzer), [""; 0]);
     for n in 300..600 {
         analyzer.observe(&exchange(n, healthy));
     }
+    // It may be another one by now, until the server says that it is not.
+    assert_eq!(found(&analyzer), [""; 0]);
+    analyzer.learn("m", promised(&["x", "mask"], i64::MAX));
     assert_eq!(found(&analyzer), ["D3"]);
-    analyzer.learn("m", promised(&["x"]));
+    analyzer.learn("m", promised(&["x"], i64::MAX));
     assert_eq!(found(&analyzer), [""; 0]);
 }

@@ -23,9 +23,12 @@ impl Analyzer {
             }
             return room;
         };
-        known.status_nanos = truth.status_nanos;
-        // Another model under the same number: what was asked and said before is not held against it.
+        let asked = std::mem::replace(&mut known.status_nanos, truth.status_nanos);
         for (key, series) in self.series.iter_mut().filter(|(key, _)| key.model == model) {
+            if series.last_nanos > asked {
+                series.newest.forget();
+            }
+            // Another model under the same number: what was asked and said before is not held against it.
             let before = known.signatures.get(&key.version);
             let now = truth.signatures.get(&key.version);
             if before.zip(now).is_some_and(|(before, now)| before != now) {

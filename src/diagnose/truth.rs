@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 pub struct ModelTruth {
     /// `GetModelStatus`, newest version first.
     pub status: Option<Vec<VersionStatus>>,
-    /// When the server answered that, nanoseconds since the Unix epoch.
+    /// When the server last answered, nanoseconds since the Unix epoch: with its status, or that it
+    /// has none. The signatures held until then.
     pub status_nanos: i64,
     /// Versions that became available while somebody looked, and when.
     pub loaded: Vec<(i64, i64)>,

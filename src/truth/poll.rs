@@ -171,6 +171,9 @@ impl<L: Learn> Poll<L> {
             Err(status) => {
                 if let Some(known) = self.models.get_mut(model) {
                     known.truth.status = None;
+                    if answers(&status) {
+                        known.truth.status_nanos = nanos(SystemTime::now());
+                    }
                 }
                 self.refused(model, "GetModelStatus", &status);
             }
@@ -323,6 +326,14 @@ impl<L: Learn> Poll<L> {
             tracing::info!(model, "{what} is known again");
         }
     }
+}
+
+/// Whether the server itself refused: it is there, on the connection of before.
+fn answers(status: &tonic::Status) -> bool {
+    !matches!(
+        status.code(),
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled
+    )
 }
 
 fn nanos(time: SystemTime) -> i64 {

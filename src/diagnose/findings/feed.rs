@@ -69,7 +69,7 @@ fn one_value(recent: &Recent) -> Option<Finding> {
 /// D3: an input of the signature that live requests never send.
 pub(super) fn d3(recent: &Recent) -> Option<Finding> {
     let wanted = &recent.signature_def.as_ref()?.inputs;
-    if recent.calls < ENOUGH {
+    if recent.before_asked < ENOUGH {
         return None;
     }
     let missing: Vec<&str> = wanted

@@ -31,6 +31,8 @@ pub struct Recent {
     pub reach: Reach,
     /// Calls looked at.
     pub calls: u64,
+    /// Those before the server was last asked, to which the signature applies.
+    pub before_asked: u64,
     /// Calls by input that they sent.
     pub sent: BTreeMap<String, u64>,
     /// Inputs whose values sit where TensorFlow does not read them.

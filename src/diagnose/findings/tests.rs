@@ -149,6 +149,7 @@ fn recent() -> Recent {
         version: 3,
         output: "y".to_owned(),
         calls: 40,
+        before_asked: 40,
         sent: [("x".to_owned(), 40)].into(),
         signature_def: Some(Signature {
             inputs: [("x".to_owned(), spec(&[-1, 8]))].into(),
