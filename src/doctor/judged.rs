@@ -55,7 +55,7 @@ impl Probe {
             }
             if let Some(input) = output.echo_of.as_ref().filter(|_| self.is_alone(output)) {
                 let line = format!("{name} equals input `{input}` in every call");
-                found.push(finding(output, "D6", Category::Signature, true, line));
+                found.push(finding(output, "D6", Category::Signature, false, line));
             }
             if output.repeats == Some(false) {
                 let line = format!("{name} differs for the same input");

@@ -2,6 +2,7 @@
 
 use super::Report;
 use crate::models_config::{At, Model, ModelsConfig, Policy, parse};
+use crate::proto::tensorflow::serving::ModelType;
 use crate::truth::disk;
 use std::collections::HashMap;
 use std::path::Path;
@@ -114,19 +115,22 @@ fn whole(report: &mut Report, path: &Path, config: &ModelsConfig) {
 fn platform(report: &mut Report, path: &Path, model: &Model) {
     let example = "model_platform: \"tensorflow\"";
     let name = &model.name;
-    let message = match (model.platform.as_str(), model.has_model_type) {
-        ("", false) => format!("`{name}` has no model_platform: the server refuses the file"),
-        ("", true) => {
+    let message = match (model.platform.as_str(), model.model_type) {
+        ("", None) => format!("`{name}` has no model_platform: the server refuses the file"),
+        ("", Some(ModelType::Other)) => format!(
+            "`{name}` has no model_platform, and its model_type stands for none: the server refuses the file"
+        ),
+        ("", Some(_)) => {
             let message = format!("`{name}` has a model_type, which model_platform superseded");
             report.warning("model-type", path, message);
             report.at(model.at(&["model_type"]), example);
             return;
         }
-        (_, true) => {
+        (_, Some(_)) => {
             format!("`{name}` has both model_type and model_platform: the server refuses the file")
         }
-        ("tensorflow", false) => return,
-        (other, false) => format!(
+        ("tensorflow", None) => return,
+        (other, None) => format!(
             "`{name}` has the model_platform \"{other}\", which the stock server does not have"
         ),
     };

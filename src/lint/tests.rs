@@ -81,6 +81,11 @@ fn what_people_write_is_found_where_it_stands() {
     ] {
         assert_eq!(rules(&config(base, more)), found, "{base} {more}");
     }
+    for (kind, rule) in [("TENSORFLOW", "model-type"), ("OTHER", "model-platform")] {
+        let old = config(base, &format!("model_type: {kind}"));
+        let old = old.replace("model_platform: \"tensorflow\"", "");
+        assert_eq!(rules(&old)[0].0, rule, "{old}");
+    }
     let twice = config(base, "} config { name: 'm' base_path: 's3://b/m'");
     assert_eq!(
         rules(&twice),
@@ -290,4 +295,13 @@ fn parts_of_another_kind_are_told_and_not_waited_for() {
 fn what_is_not_there_is_an_error() {
     assert!(examine(Path::new("/no/such/path")).is_err());
     assert!(examine(Path::new("/dev/null")).is_err());
+}
+
+#[test]
+fn a_lite_model_is_served_with_a_flag_only() {
+    let base = versions(&["1"]);
+    write(base.path().join("1/model.tflite"), b"x").unwrap();
+    let report = examine(base.path()).unwrap();
+    let found: Vec<_> = report.findings.iter().map(|note| note.rule).collect();
+    assert_eq!((found, report.has(Level::Problem)), (vec!["lite"], false));
 }

@@ -3,7 +3,7 @@
 use super::{Report, saved_model};
 use crate::proto::tensorflow::SavedModel;
 use crate::saved_model::{Index, Unread, index, read, restored_variable, serving};
-use crate::truth::folder::{has_variables, missing_parts, size};
+use crate::truth::folder::{LITE, has_variables, missing_parts, size};
 use std::fs;
 use std::path::Path;
 
@@ -27,6 +27,12 @@ pub(super) fn check(report: &mut Report, folder: &Path) {
                 "unread",
                 folder,
                 "saved_model.pbtxt is text, and is not looked into",
+            );
+        } else if folder.join(LITE).exists() {
+            report.warning(
+                "lite",
+                folder,
+                format!("holds {LITE} and no saved_model.pb: the server loads it only with --prefer_tflite_model"),
             );
         }
         return;

@@ -55,7 +55,7 @@ pub struct Model {
     /// `model_platform`; empty when it is not there.
     pub platform: String,
     /// `model_type`, which `model_platform` superseded.
-    pub has_model_type: bool,
+    pub model_type: Option<pb::ModelType>,
     /// `model_version_policy`.
     pub policy: Policy,
     /// `version_labels`.
@@ -158,6 +158,13 @@ pub fn read_text(path: &Path) -> Result<String, Mistake> {
 /// # Errors
 /// The first mistake; TensorFlow Serving would not start with this file.
 pub fn parse(text: &str) -> Result<ModelsConfig, Mistake> {
+    if text.starts_with('\u{feff}') {
+        return Err(Mistake {
+            at: At::START,
+            reason: "begins with a byte order mark, at which the server gives up: save it as UTF-8 without one"
+                .to_owned(),
+        });
+    }
     if let Some(at) = place::deeper_than(text, DEEPEST) {
         return Err(Mistake {
             at: At::of(text, at),
@@ -261,7 +268,9 @@ fn one(config: pb::ModelConfig, place: Field) -> Model {
         name: config.name,
         base_path: config.base_path,
         platform: config.model_platform,
-        has_model_type: config.model_type != 0,
+        model_type: pb::ModelType::try_from(config.model_type)
+            .ok()
+            .filter(|kind| *kind != pb::ModelType::Unspecified),
         policy: match choice {
             None => Policy::Latest(1),
             Some(PolicyChoice::Latest(latest)) => Policy::Latest(latest.num_versions),

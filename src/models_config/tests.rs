@@ -113,4 +113,5 @@ fn files_are_read_up_to_a_bound() {
     let mistake = read(&path).unwrap_err();
     assert_eq!(mistake.at, At { line: 2, column: 3 });
     assert!(read(&folder.path().join("absent")).is_err());
+    fails("\u{feff}model_config_list { }", 1, 1, "byte order mark");
 }

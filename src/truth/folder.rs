@@ -8,6 +8,8 @@ use std::path::Path;
 
 /// A graph without weights is smaller than this.
 const LARGEST_GRAPH: u64 = 8 << 20;
+/// What stands in place of a SavedModel for a server with `--prefer_tflite_model`.
+pub const LITE: &str = "model.tflite";
 
 /// What is missing in a version folder, each in words; empty when all parts are there.
 ///
@@ -24,6 +26,7 @@ pub fn missing_parts(folder: &Path) -> io::Result<Vec<String>> {
         (false, false) => None,
     };
     match graph {
+        None if folder.join(LITE).try_exists()? => {}
         None => missing.push("saved_model.pb is missing".to_owned()),
         Some(path) if fs::metadata(path)?.len() == 0 => {
             missing.push(format!("{} is empty", name_of(path)));
@@ -143,6 +146,8 @@ mod tests {
             missing_parts(folder.path()).unwrap(),
             ["saved_model.pb is missing"]
         );
+        write(folder.path().join(LITE), b"x").unwrap();
+        assert!(missing_parts(folder.path()).unwrap().is_empty());
         write(folder.path().join("saved_model.pb"), b"x").unwrap();
         assert!(
             missing_parts(folder.path()).unwrap().is_empty(),

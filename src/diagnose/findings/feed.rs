@@ -147,6 +147,8 @@ pub(super) fn d5(recent: &Recent) -> Option<Finding> {
 /// D6: an output unlike the metadata, or one that is an input.
 pub(super) fn d6(recent: &Recent) -> Option<Finding> {
     let mut evidence: Vec<String> = recent.mismatch.iter().cloned().collect();
+    // A model may be there to give back what it gets; no model is there to break its own signature.
+    let certain = recent.mismatch.is_some();
     if let Some(input) = &recent.echo_of {
         evidence.push(format!(
             "output `{}` of version {} equals input `{input}` in each of the last {} calls",
@@ -158,7 +160,7 @@ pub(super) fn d6(recent: &Recent) -> Option<Finding> {
             "D6",
             &recent.model,
             Category::Signature,
-            true,
+            certain,
             evidence,
             recent.probe(),
         )

@@ -312,7 +312,7 @@ fn d6_the_output_is_an_input() {
         kind: Some(Kind::Echo),
         ..collapsed()
     };
-    assert_eq!(first(&facts), ("D6".to_owned(), true));
+    assert_eq!(first(&facts), ("D6".to_owned(), false));
 }
 
 #[test]
