@@ -22,6 +22,7 @@ pub(super) fn findings() -> Vec<(&'static str, Vec<Finding>)> {
         output: "probabilities".to_owned(),
         reach: reach(),
         calls: 40,
+        before_asked: 40,
         sent: [("pixels".to_owned(), 40)].into(),
         signature_def: Some(signature),
         batches: 40,
