@@ -201,12 +201,14 @@ fn count_calls(facts: &mut Facts, calls: &[&CallFact], rows: &[&RowFact]) {
         .echo_of
         .as_ref()
         .is_some_and(|name| varies(calls, name));
-    let mut sent = calls.iter().flat_map(|call| call.inputs.iter()).peekable();
-    facts.unread_strings = calls
-        .iter()
-        .flat_map(|call| call.inputs.iter())
-        .any(|input| input.dtype == "DT_STRING" && input.features.is_none());
-    facts.strings_only = sent.peek().is_some() && sent.all(|input| input.is_text);
+    let inputs = || calls.iter().flat_map(|call| call.inputs.iter());
+    facts.unread_strings =
+        inputs().any(|input| input.dtype == "DT_STRING" && input.features.is_none());
+    let beside = inputs().filter(|input| !input.is_text);
+    let beside: BTreeSet<&str> = beside.map(|input| input.name.as_str()).collect();
+    facts.only_text_varies = inputs().any(|input| input.is_text)
+        && inputs().all(|input| input.is_text || input.range.is_some())
+        && !beside.iter().any(|name| varies(calls, name));
 }
 
 fn add_encoding(encoding: &mut Encoding, input: &crate::fingerprint::call::InputFact) {

@@ -4,6 +4,8 @@ use super::tests::{INPUTS, analyzer, answering, asking, exchange, floats, health
 use super::*;
 use crate::detect::Saved;
 use crate::diagnose::facts::{Signature, TensorSpec, VersionStatus};
+use crate::proto::tensorflow::tensor_shape_proto::Dim;
+use crate::proto::tensorflow::{DataType, TensorProto, TensorShapeProto};
 
 fn flat(_: &[f32]) -> Vec<f32> {
     vec![0.2, 0.3, 0.5]
@@ -223,4 +225,53 @@ fn another_model_under_the_same_number_is_not_held_against_the_first_ones_calls(
     assert_eq!(found(&analyzer), ["D3"]);
     analyzer.learn("m", promised(&["x"], i64::MAX));
     assert_eq!(found(&analyzer), [""; 0]);
+}
+
+#[test]
+fn a_number_that_stays_the_same_beside_text_is_no_reason_against_the_vocabulary() {
+    // The text of four rows, and a number beside it.
+    let words = |n: u64, length: f32, version| {
+        let call = asking(exchange(n, flat), |request| {
+            let text = request.inputs.get_mut("x").expect("an input");
+            *text = TensorProto {
+                dtype: DataType::DtString as i32,
+                tensor_shape: Some(TensorShapeProto {
+                    dim: vec![Dim {
+                        size: 4,
+                        ..Dim::default()
+                    }],
+                    unknown_rank: false,
+                }),
+                string_val: (0..4)
+                    .map(|row| format!("word {n} {row}").into_bytes().into())
+                    .collect(),
+                ..TensorProto::default()
+            };
+            let length = floats(vec![length; 4], &[4]);
+            request.inputs.insert("length".to_owned(), length);
+        });
+        answering(call, |reply| {
+            reply.model_spec = spec(Some(version));
+            if version == 3 {
+                let scores = reply.outputs.get_mut("scores").expect("an output");
+                scores.float_val = (0..12).map(|i| ((n * 12 + i) as f32).sin()).collect();
+            }
+        })
+    };
+    let is_named = |length: &dyn Fn(u64) -> f32| {
+        let mut analyzer = analyzer();
+        for n in 0..1000 {
+            analyzer.observe(&words(n, length(n), 3));
+        }
+        for n in 1000..1100 {
+            analyzer.observe(&words(n, length(n), 4));
+        }
+        let report = analyzer.report(0);
+        let new = report.series.iter().find(|series| series.version == 4);
+        let new = new.expect("a series of the new version");
+        assert_eq!(new.state, State::Firing);
+        new.causes.iter().any(|cause| cause.rule == "D15")
+    };
+    assert!(is_named(&|_| 128.0));
+    assert!(!is_named(&|n| n as f32));
 }

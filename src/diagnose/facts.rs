@@ -113,8 +113,9 @@ pub struct Facts {
     pub example_features: Vec<String>,
     /// The rows by the features that their tf.Examples have, where there is more than one set.
     pub example_keys: BTreeMap<String, Part>,
-    /// Every input is a string tensor that holds text: no picture, no tf.Example.
-    pub strings_only: bool,
+    /// The inputs that hold text (no picture, no tf.Example) alone tell the rows apart: numbers beside
+    /// them, if any, stay the same.
+    pub only_text_varies: bool,
     /// How the inputs changed at the onset (range, mean), in words.
     pub input_shift: Option<String>,
     /// Whether enough is known of the inputs before the onset to say that they did not change.

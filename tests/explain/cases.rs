@@ -318,7 +318,7 @@ fn by_shape_and_onset() -> Vec<(&'static str, Facts)> {
         (
             "D15",
             Facts {
-                strings_only: true,
+                only_text_varies: true,
                 ..rollout()
             },
         ),

@@ -129,11 +129,11 @@ pub(super) fn d11(facts: &Facts) -> Opinion {
 
 /// D15: assets or vocabulary missing, so that every token is unknown.
 pub(super) fn d15(facts: &Facts) -> Opinion {
-    if !facts.strings_only {
+    if !facts.only_text_varies {
         if facts.inputs.is_empty() {
             return Opinion::Silent;
         }
-        return Opinion::Against("the signature is not fed with text".to_owned());
+        return Opinion::Against("it is not text alone that tells the inputs apart".to_owned());
     }
     if !facts.from_first_reply {
         return Opinion::Against(format!(

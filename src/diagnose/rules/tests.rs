@@ -338,7 +338,7 @@ fn d8_flat_one_by_one_and_varied_in_a_batch() {
 #[test]
 fn weights_are_shares_of_at_most_one() {
     let facts = Facts {
-        strings_only: true,
+        only_text_varies: true,
         from_first_reply: true,
         ..collapsed()
     };

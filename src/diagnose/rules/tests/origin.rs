@@ -42,7 +42,7 @@ fn d10_near_uniform_and_d20_collapsed_are_told_apart() {
 #[test]
 fn d15_needs_string_inputs() {
     let facts = Facts {
-        strings_only: true,
+        only_text_varies: true,
         from_first_reply: true,
         ..collapsed()
     };
