@@ -286,6 +286,15 @@ def conditions():
         pod["spec"].update(spec)
         pod["spec"]["containers"] = [{"name": "serving", "image": "tensorflow/serving", **serving}, *others]
         assert takes(pod) == fits, (fits, pod["spec"])
+    pod = json.loads(json.dumps(pods["bare"]))
+    for key, value, fits in [
+        ("istio.io/rev", "canary", False),
+        ("istio.io/dataplane-mode", "ambient", False),
+        ("istio.io/dataplane-mode", "none", True),
+    ]:
+        pod["metadata"]["labels"] = {key: value}
+        pod["spec"]["containers"] = [{"name": "serving", "image": "tensorflow/serving"}]
+        assert takes(pod) == fits, (key, value)
     for value, fits in {"enabled": True, "true": True, "disabled": False, "maybe": False}.items():
         pod["metadata"]["annotations"] = {"flatline.dev/inject": value}
         pod["spec"]["containers"] = [{"name": "serving", "image": "tensorflow/serving"}]

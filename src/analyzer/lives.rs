@@ -243,7 +243,7 @@ fn a_number_that_stays_the_same_beside_text_is_no_reason_against_the_vocabulary(
                     unknown_rank: false,
                 }),
                 string_val: (0..4)
-                    .map(|row| format!("word {n} {row}").into_bytes().into())
+                    .map(|row| format!("word {n} {row}").into_bytes())
                     .collect(),
                 ..TensorProto::default()
             };

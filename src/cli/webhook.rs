@@ -4,6 +4,7 @@ use super::injection::Injection;
 use super::runtime;
 use crate::config::Address;
 use crate::error::Error;
+use crate::inject::is_log_filter;
 use crate::tls::Files;
 use crate::webhook::{self, Certificates, Lifetimes, Names};
 use std::io::Write;
@@ -207,9 +208,10 @@ fn duration(flag: &str, text: &str, example: &str) -> Result<Duration, Error> {
 }
 
 fn log(level: &str, json: bool) -> Result<(), Error> {
-    let filter = EnvFilter::try_new(level).map_err(|error| {
+    let filter = EnvFilter::try_new(level).ok();
+    let filter = filter.filter(|_| is_log_filter(level)).ok_or_else(|| {
         Error::Config(format!(
-            "log-level: `{level}`: {error} (example: --log-level info)"
+            "log-level: `{level}` is no log filter (example: --log-level info)"
         ))
     })?;
     super::log::start(filter, json, std::io::stderr);

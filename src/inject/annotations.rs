@@ -225,7 +225,9 @@ fn is_object_name(text: &str) -> bool {
 }
 
 /// Levels, alone or behind a target, with commas between them.
-fn is_log_filter(text: &str) -> bool {
+/// Whether each part is a level, or a target with one: a level that is none would be read as a target,
+/// and silence all else.
+pub fn is_log_filter(text: &str) -> bool {
     let is_level =
         |level: &str| ["off", "error", "warn", "info", "debug", "trace"].contains(&level);
     text.split(',').all(|part| match part.split_once('=') {

@@ -9,9 +9,8 @@ struct Mesh {
     containers: &'static [&'static str],
     /// An annotation that it leaves behind.
     status: &'static str,
-    /// The label or annotation that asks for it, and the values that do.
-    asked: &'static str,
-    values: &'static [&'static str],
+    /// Labels or annotations that ask for it, each with the values that do; none: any.
+    asked: &'static [(&'static str, &'static [&'static str])],
 }
 
 const MESHES: [Mesh; 4] = [
@@ -19,29 +18,29 @@ const MESHES: [Mesh; 4] = [
         name: "Istio",
         containers: &["istio-proxy", "istio-init", "istio-validation"],
         status: "sidecar.istio.io/status",
-        asked: "sidecar.istio.io/inject",
-        values: &["true"],
+        asked: &[
+            ("sidecar.istio.io/inject", &["true"]),
+            ("istio.io/rev", &[]),
+            ("istio.io/dataplane-mode", &["ambient"]),
+        ],
     },
     Mesh {
         name: "Linkerd",
         containers: &["linkerd-proxy", "linkerd-init", "linkerd-network-validator"],
         status: "linkerd.io/proxy-version",
-        asked: "linkerd.io/inject",
-        values: &["enabled", "ingress"],
+        asked: &[("linkerd.io/inject", &["enabled", "ingress"])],
     },
     Mesh {
         name: "Kuma",
         containers: &["kuma-sidecar", "kuma-init", "kuma-validation"],
         status: "kuma.io/sidecar-injected",
-        asked: "kuma.io/sidecar-injection",
-        values: &["enabled", "true"],
+        asked: &[("kuma.io/sidecar-injection", &["enabled", "true"])],
     },
     Mesh {
         name: "Consul",
         containers: &["consul-dataplane", "consul-connect-inject-init"],
         status: "consul.hashicorp.com/connect-inject-status",
-        asked: "consul.hashicorp.com/connect-inject",
-        values: &["true"],
+        asked: &[("consul.hashicorp.com/connect-inject", &["true"])],
     },
 ];
 
@@ -51,12 +50,15 @@ pub(super) fn of(pod: &Pod<'_>) -> Option<(&'static str, String)> {
     MESHES.iter().find_map(|mesh| {
         let mut names = pod.containers().map(|container| container.name());
         let container = names.find(|name| mesh.containers.contains(name));
-        let told = [pod.label(mesh.asked), pod.annotation(mesh.asked)];
-        let asks = told.into_iter().flatten().find(|v| mesh.values.contains(v));
+        let told = |key| [pod.label(key), pod.annotation(key)].into_iter().flatten();
+        let asks = mesh.asked.iter().find_map(|(key, values)| {
+            let value = told(key).find(|v| values.is_empty() || values.contains(v))?;
+            Some(format!("{key}: {value}"))
+        });
         let sign = match (container, asks) {
             (Some(name), _) => format!("container `{name}`"),
             _ if pod.annotation(mesh.status).is_some() => format!("annotation {}", mesh.status),
-            (_, Some(value)) => format!("{}: {value}", mesh.asked),
+            (_, Some(asks)) => asks,
             _ => return None,
         };
         Some((mesh.name, sign))

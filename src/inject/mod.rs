@@ -28,7 +28,7 @@ mod start;
 mod takeover;
 mod text;
 
-pub use annotations::{INJECT, INJECTED, SKIPPED};
+pub use annotations::{INJECT, INJECTED, SKIPPED, is_log_filter};
 pub use image::is_image;
 pub use outcome::{Mistake, Outcome};
 pub use redirect::script as redirect_script;

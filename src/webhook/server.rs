@@ -27,6 +27,8 @@ pub const BODY: usize = 8 << 20;
 const LONGEST: Duration = Duration::from_secs(5);
 /// Connections at once; the API server keeps a few open.
 const CONNECTIONS: usize = 512;
+/// How long a connection may be without a whole request's head, as between two reviews.
+const IDLE: Duration = Duration::from_secs(90);
 /// Pause after an error on accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -62,8 +64,9 @@ pub(super) async fn serve(
                     break;
                 };
                 let (acceptor, served, stop) = (acceptor.clone(), served.clone(), stopped.clone());
+                let patience = patience(places.available_permits());
                 tokio::spawn(async move {
-                    connection(stream, &acceptor, served, stop).await;
+                    connection(stream, &acceptor, served, stop, patience).await;
                     drop(place);
                 });
             }
@@ -83,6 +86,7 @@ async fn connection(
     acceptor: &TlsAcceptor,
     served: Served,
     mut stop: watch::Receiver<bool>,
+    patience: Duration,
 ) {
     let _ = stream.set_nodelay(true);
     let reviewing = Arc::clone(&served.reviewing);
@@ -102,7 +106,7 @@ async fn connection(
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(90))
+        .header_read_timeout(patience)
         .max_buf_size(64 << 10);
     builder
         .http2()
@@ -120,6 +124,16 @@ async fn connection(
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "webhook: a connection ended early");
+    }
+}
+
+/// How long a new connection may be silent: while half the places are taken, no longer than a review
+/// may take, so that those who say nothing do not keep the API server out.
+fn patience(free: usize) -> Duration {
+    if free < CONNECTIONS / 2 {
+        LONGEST
+    } else {
+        IDLE
     }
 }
 
@@ -223,4 +237,15 @@ fn body(kind: &'static str, content: impl Into<Bytes>) -> Response<Full<Bytes>> 
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_silent_have_half_the_places_at_most_for_long() {
+        assert_eq!(patience(CONNECTIONS), IDLE);
+        assert_eq!(patience(CONNECTIONS / 2 - 1), LONGEST);
+    }
 }

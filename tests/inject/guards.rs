@@ -163,12 +163,23 @@ fn the_kernel_redirects_nothing_past_a_mesh() {
     let mut asked = serving(&json!({}));
     asked["metadata"]["labels"]["sidecar.istio.io/inject"] = json!("true");
     let linkerd = annotated(serving(&json!({})), json!({"linkerd.io/inject": "ingress"}));
-    for mut pod in [beside_it, native, status, asked, linkerd] {
+    let with = |key: &str, value: &str| {
+        let mut pod = serving(&json!({}));
+        pod["metadata"]["labels"][key] = json!(value);
+        pod
+    };
+    let revision = with("istio.io/rev", "canary");
+    let ambient = with("istio.io/dataplane-mode", "ambient");
+    for mut pod in [beside_it, native, status, asked, linkerd, revision, ambient] {
         injected(&pod, &Settings::default());
         pod["metadata"]["annotations"]["flatline.dev/redirect"] = json!("iptables");
         assert_eq!(skipped(&pod, &Settings::default()).0, "service_mesh");
         assert!(detail(&pod).contains("redirect: args"));
     }
+    injected(
+        &with("istio.io/dataplane-mode", "none"),
+        &Settings::default(),
+    );
     // A mesh that is not asked for is none.
     let none = json!({"sidecar.istio.io/inject": "false", "flatline.dev/redirect": "iptables"});
     injected(&annotated(serving(&json!({})), none), &Settings::default());
