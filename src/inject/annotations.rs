@@ -224,9 +224,8 @@ fn is_object_name(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_label)
 }
 
-/// Levels, alone or behind a target, with commas between them.
-/// Whether each part is a level, or a target with one: a level that is none would be read as a target,
-/// and silence all else.
+/// Whether it is levels, alone or behind a target, with commas between them: a word that is none would
+/// be read as a target, and silence all else.
 pub fn is_log_filter(text: &str) -> bool {
     let is_level =
         |level: &str| ["off", "error", "warn", "info", "debug", "trace"].contains(&level);

@@ -328,7 +328,7 @@ impl<L: Learn> Poll<L> {
     }
 }
 
-/// Whether the server itself refused: it is there, on the connection of before.
+/// Whether the server itself refused: then it is there, and what its connection was asked before holds.
 fn answers(status: &tonic::Status) -> bool {
     !matches!(
         status.code(),

@@ -17,7 +17,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
@@ -27,8 +27,9 @@ pub const BODY: usize = 8 << 20;
 const LONGEST: Duration = Duration::from_secs(5);
 /// Connections at once; the API server keeps a few open.
 const CONNECTIONS: usize = 512;
-/// How long a connection may be without a whole request's head, as between two reviews.
-const IDLE: Duration = Duration::from_secs(90);
+/// How long a connection may be without a request once it had one: longer than the API server keeps it,
+/// 90 seconds, so that a review does not meet the end.
+const IDLE: Duration = Duration::from_secs(100);
 /// Pause after an error on accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -64,9 +65,8 @@ pub(super) async fn serve(
                     break;
                 };
                 let (acceptor, served, stop) = (acceptor.clone(), served.clone(), stopped.clone());
-                let patience = patience(places.available_permits());
                 tokio::spawn(async move {
-                    connection(stream, &acceptor, served, stop, patience).await;
+                    connection(stream, &acceptor, served, stop).await;
                     drop(place);
                 });
             }
@@ -86,7 +86,6 @@ async fn connection(
     acceptor: &TlsAcceptor,
     served: Served,
     mut stop: watch::Receiver<bool>,
-    patience: Duration,
 ) {
     let _ = stream.set_nodelay(true);
     let reviewing = Arc::clone(&served.reviewing);
@@ -98,15 +97,17 @@ async fn connection(
         }
         Err(_) => return reviewing.unanswered(Unanswered::Handshake),
     };
+    let begun = Arc::new(Notify::new());
+    let begins = Arc::clone(&begun);
     let service = service_fn(move |request| {
+        begins.notify_one();
         let served = served.clone();
         async move { Ok::<_, Infallible>(answer(request, &served).await) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(patience)
+        .header_read_timeout(None)
         .max_buf_size(64 << 10);
     builder
         .http2()
@@ -121,19 +122,27 @@ async fn connection(
             connection.as_mut().graceful_shutdown();
             connection.await
         }
+        () = silent(&begun) => {
+            connection.as_mut().graceful_shutdown();
+            // Nothing is being answered: one turn says goodbye.
+            let goodbye = tokio::time::timeout(Duration::ZERO, connection);
+            goodbye.await.unwrap_or(Ok(()))
+        }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "webhook: a connection ended early");
     }
 }
 
-/// How long a new connection may be silent: while half the places are taken, no longer than a review
-/// may take, so that those who say nothing do not keep the API server out.
-fn patience(free: usize) -> Duration {
-    if free < CONNECTIONS / 2 {
-        LONGEST
-    } else {
-        IDLE
+/// Ends when no request has begun for too long, whatever was sent instead: else a few hundred
+/// connections that say nothing would take all places.
+async fn silent(begun: &Notify) {
+    let mut patience = LONGEST;
+    while tokio::time::timeout(patience, begun.notified())
+        .await
+        .is_ok()
+    {
+        patience = IDLE;
     }
 }
 
@@ -237,15 +246,4 @@ fn body(kind: &'static str, content: impl Into<Bytes>) -> Response<Full<Bytes>> 
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_silent_have_half_the_places_at_most_for_long() {
-        assert_eq!(patience(CONNECTIONS), IDLE);
-        assert_eq!(patience(CONNECTIONS / 2 - 1), LONGEST);
-    }
 }

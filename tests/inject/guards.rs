@@ -160,14 +160,13 @@ fn the_kernel_redirects_nothing_past_a_mesh() {
         serving(&json!({})),
         json!({"sidecar.istio.io/status": "{}"}),
     );
-    let mut asked = serving(&json!({}));
-    asked["metadata"]["labels"]["sidecar.istio.io/inject"] = json!("true");
     let linkerd = annotated(serving(&json!({})), json!({"linkerd.io/inject": "ingress"}));
     let with = |key: &str, value: &str| {
         let mut pod = serving(&json!({}));
         pod["metadata"]["labels"][key] = json!(value);
         pod
     };
+    let asked = with("sidecar.istio.io/inject", "true");
     let revision = with("istio.io/rev", "canary");
     let ambient = with("istio.io/dataplane-mode", "ambient");
     for mut pod in [beside_it, native, status, asked, linkerd, revision, ambient] {
@@ -176,11 +175,10 @@ fn the_kernel_redirects_nothing_past_a_mesh() {
         assert_eq!(skipped(&pod, &Settings::default()).0, "service_mesh");
         assert!(detail(&pod).contains("redirect: args"));
     }
-    injected(
-        &with("istio.io/dataplane-mode", "none"),
-        &Settings::default(),
-    );
     // A mesh that is not asked for is none.
+    let iptables = json!({"flatline.dev/redirect": "iptables"});
+    let ambient = with("istio.io/dataplane-mode", "none");
+    injected(&annotated(ambient, iptables), &Settings::default());
     let none = json!({"sidecar.istio.io/inject": "false", "flatline.dev/redirect": "iptables"});
     injected(&annotated(serving(&json!({})), none), &Settings::default());
 }

@@ -215,3 +215,36 @@ async fn wrong_annotations_deny_where_asked_and_dry_runs_leave_no_count() {
     );
     served.running.shutdown().await;
 }
+
+/// Seconds until the webhook ends a connection on which this alone is sent.
+async fn ended_after(served: &Served, sent: &[u8]) -> f64 {
+    let mut stream = tls(served.port, &served.trusted)
+        .await
+        .expect("as the test sets it up");
+    stream
+        .write_all(sent)
+        .await
+        .expect("as the test sets it up");
+    let begun = tokio::time::Instant::now();
+    // Closed without a word of TLS, it is an error.
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+    begun.elapsed().as_secs_f64()
+}
+
+#[tokio::test]
+async fn who_asks_nothing_is_not_waited_for() {
+    let (served, mut caller) = served().await;
+    caller.ask(&review("bare")).await;
+    tokio::time::pause();
+    let settings = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    for nothing in [&b""[..], b"POST /mutate HTTP/1.1\r\nhost: a\r\n", settings] {
+        let after = ended_after(&served, nothing).await;
+        assert!((5.0..6.0).contains(&after), "{nothing:?}: {after} s");
+    }
+    // The API server keeps what it has asked over for 90 seconds.
+    assert_eq!(caller.fetch("/healthz").await.0, 200);
+    let after = ended_after(&served, b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert!((90.0..110.0).contains(&after), "{after} s");
+    tokio::time::resume();
+    served.running.shutdown().await;
+}
