@@ -114,6 +114,7 @@ impl Config {
     pub fn check(raw: &Raw) -> Result<Self, Error> {
         let mut check = Checker::default();
         let defaults = Options::default();
+        let (per_call, total) = tap_bounds(&mut check, raw.memory_limit.as_ref());
         let config = Config {
             listen: check.address("listen", raw.listen.as_ref(), "0.0.0.0:8500"),
             admin: check.address("admin", raw.admin.as_ref(), admin()),
@@ -137,9 +138,9 @@ impl Config {
             tap_bytes_per_call: check.size(
                 "tap-bytes-per-call",
                 raw.tap_bytes_per_call.as_ref(),
-                "64MiB",
+                &per_call,
             ),
-            tap_bytes_total: check.size("tap-bytes-total", raw.tap_bytes_total.as_ref(), "256MiB"),
+            tap_bytes_total: check.size("tap-bytes-total", raw.tap_bytes_total.as_ref(), &total),
             queue: check.count("queue", raw.queue.as_ref(), "4096"),
             drain_delay: check
                 .interval("drain-delay", raw.drain_delay.as_ref(), "0s")
@@ -181,6 +182,16 @@ impl Config {
     }
 }
 
+/// What the tap keeps of one call and of all where nothing is said of that: it has to fit into the
+/// memory of the process, of which the windows and the calls in flight need the rest.
+fn tap_bounds(check: &mut Checker, limit: Option<&value::Text>) -> (String, String) {
+    let limit = limit.map_or(usize::MAX, |limit| {
+        check.size("memory-limit", Some(limit), "256MiB")
+    });
+    let share = |part: usize, most: usize| (limit / part).clamp(1, most).to_string();
+    (share(8, 64 << 20), share(4, 256 << 20))
+}
+
 /// In a pod, probes and scrapes come from outside of it; elsewhere nobody is let in unasked.
 fn admin() -> &'static str {
     match std::env::var_os("KUBERNETES_SERVICE_HOST") {
@@ -199,6 +210,20 @@ mod tests {
     }
 
     #[test]
+    fn the_tap_fits_into_the_memory_unless_it_is_told() {
+        let kept = |text: &str| {
+            let config = toml(text).unwrap();
+            (config.tap_bytes_per_call, config.tap_bytes_total)
+        };
+        assert_eq!(kept("memory-limit = \"64MiB\""), (8 << 20, 16 << 20));
+        assert_eq!(kept("memory-limit = \"1TiB\""), (64 << 20, 256 << 20));
+        let told = "memory-limit = 67108864\ntap-bytes-total = \"32MiB\"";
+        assert_eq!(kept(told), (8 << 20, 32 << 20));
+        let wrong = toml("memory-limit = \"much\"").unwrap_err();
+        assert!(wrong.contains("memory-limit: `much`"), "{wrong}");
+    }
+
+    #[test]
     fn nothing_given_means_the_documented_defaults() {
         let config = toml("").unwrap();
         assert_eq!(config.listen.to_string(), "0.0.0.0:8500");
@@ -206,6 +231,7 @@ mod tests {
         assert_eq!(config.analyzer.window_rows, 4096);
         assert_eq!(config.tap_bytes_per_call, 64 << 20);
         assert_eq!(config.drain_timeout, Duration::from_secs(20));
+        assert_eq!(config.tap_bytes_total, 256 << 20);
         assert!(config.capture.is_none());
         assert_eq!(config.truth_interval, Some(Duration::from_secs(30)));
         for never in ["0", "0s"] {

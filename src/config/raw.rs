@@ -94,10 +94,13 @@ pub struct Raw {
     /// TensorFlow Serving's models.config, mounted read-only
     #[arg(long, env = "FLATLINE_MODELS_CONFIG", value_name = "FILE")]
     pub models_config: Option<Text>,
-    /// Most bytes kept of one call; larger ones are forwarded unobserved [default: 64MiB]
+    /// Memory that the process may use, of which the tap keeps a quarter unless told otherwise
+    #[arg(long, env = "FLATLINE_MEMORY_LIMIT", value_name = "SIZE")]
+    pub memory_limit: Option<Text>,
+    /// Most bytes kept of one call; larger ones are forwarded unobserved [default: 64MiB, at most an eighth of --memory-limit]
     #[arg(long, env = "FLATLINE_TAP_BYTES_PER_CALL", value_name = "SIZE")]
     pub tap_bytes_per_call: Option<Text>,
-    /// Most bytes kept of all calls that wait for the analyzer [default: 256MiB]
+    /// Most bytes kept of all calls that wait for the analyzer [default: 256MiB, at most a quarter of --memory-limit]
     #[arg(long, env = "FLATLINE_TAP_BYTES_TOTAL", value_name = "SIZE")]
     pub tap_bytes_total: Option<Text>,
     /// Most calls that wait for the analyzer [default: 4096]
@@ -216,6 +219,7 @@ impl Raw {
             false_alarms_per_million_rows: self
                 .false_alarms_per_million_rows
                 .or(other.false_alarms_per_million_rows),
+            memory_limit: self.memory_limit.or(other.memory_limit),
             tap_bytes_per_call: self.tap_bytes_per_call.or(other.tap_bytes_per_call),
             tap_bytes_total: self.tap_bytes_total.or(other.tap_bytes_total),
             queue: self.queue.or(other.queue),

@@ -11,6 +11,30 @@ const BEFORE: u64 = 5;
 
 /// The flags that say so.
 pub(super) fn flags(pod: &Pod<'_>, legacy: bool) -> Vec<String> {
+    let (left, hook) = times(pod, legacy);
+    let delay = hook.min(left - 1);
+    let mut flags = vec![format!("--drain-timeout={}s", left - delay)];
+    if delay > 0 {
+        flags.push(format!("--drain-delay={delay}s"));
+    }
+    flags
+}
+
+/// Warns where the sidecar has to end before a hook does.
+pub(super) fn warn(pod: &Pod<'_>, legacy: bool, warnings: &mut Vec<String>) {
+    let (left, hook) = times(pod, legacy);
+    if hook > left - 1 {
+        warnings.push(format!(
+            "the preStop hook takes {hook} s, of which Flatline can wait {} s: set \
+             terminationGracePeriodSeconds above {}",
+            left - 1,
+            hook.saturating_add(BEFORE)
+        ));
+    }
+}
+
+/// Seconds in which it has to be done, 1 at least, and those of the longest hook to wait for.
+fn times(pod: &Pod<'_>, legacy: bool) -> (u64, u64) {
     let grace = pod.spec.get("terminationGracePeriodSeconds");
     let grace = grace.and_then(Value::as_u64).unwrap_or(DEFAULT_GRACE);
     let left = grace.saturating_sub(BEFORE).max(1);
@@ -18,12 +42,7 @@ pub(super) fn flags(pod: &Pod<'_>, legacy: bool) -> Vec<String> {
     let hooks = hooks.filter_map(|container| container.get("lifecycle")?.get("preStop"));
     let longest = hooks.map(|hook| seconds(hook).unwrap_or(left / 2)).max();
     // A native sidecar is told when the others have ended.
-    let delay = longest.filter(|_| legacy).unwrap_or(0).min(left - 1);
-    let mut flags = vec![format!("--drain-timeout={}s", left - delay)];
-    if delay > 0 {
-        flags.push(format!("--drain-delay={delay}s"));
-    }
-    flags
+    (left, longest.filter(|_| legacy).unwrap_or(0))
 }
 
 /// How long a hook takes, where that is plain.
@@ -84,6 +103,18 @@ mod tests {
             }
             assert_eq!(said(grace, &hook, true), expected, "{hook}");
         }
+        let cut = json!({"spec": {"containers": [
+            {"name": "s", "lifecycle": {"preStop": {"sleep": {"seconds": u64::MAX}}}},
+            {"name": "t", "lifecycle": {"preStop": {"sleep": {"seconds": 24}}}},
+        ]}});
+        let (mut cut, mut warnings) = (cut, Vec::new());
+        warn(&Pod::read(&cut).expect("a pod"), false, &mut warnings);
+        assert_eq!(warnings, [""; 0], "a native sidecar is told later");
+        warn(&Pod::read(&cut).expect("a pod"), true, &mut warnings);
+        assert!(warnings.remove(0).contains("can wait 24 s"));
+        cut["spec"]["containers"][0]["lifecycle"] = Value::Null;
+        warn(&Pod::read(&cut).expect("a pod"), true, &mut warnings);
+        assert_eq!(warnings, [""; 0], "all 24 s fit into 30");
         let native = said(None, &sleep(json!(["sleep", "10"])), false);
         assert_eq!(native, ["--drain-timeout=25s"]);
     }

@@ -2,7 +2,7 @@
 
 use super::patch::Edits;
 use super::pod::Pod;
-use super::{SKIPPED, Skip};
+use super::{INJECTED, SKIPPED, Skip};
 use json_patch::Patch;
 use std::fmt;
 
@@ -66,6 +66,10 @@ pub(super) fn skipped(pod: Option<&Pod<'_>>, reason: Skip, detail: &str) -> Outc
     let mut edits = Edits::default();
     if let Some(pod) = pod.filter(|pod| pod.annotation(SKIPPED) != Some(reason.as_label())) {
         edits.annotate(pod, &[(SKIPPED, reason.as_label().to_owned())]);
+    }
+    // Left by a copy of a pod that had the sidecar: this one has none.
+    if pod.is_some_and(|pod| pod.annotations.is_some_and(|a| a.contains_key(INJECTED))) {
+        edits.remove(&["metadata", "annotations", INJECTED]);
     }
     Outcome::Skipped {
         reason,

@@ -3,7 +3,7 @@
 use super::annotations::Overrides;
 use super::flags;
 use super::pod::Pod;
-use super::{Probes, Redirect, Settings, grace, health, mesh, quantity};
+use super::{Probes, Redirect, Settings, grace, health, mesh};
 use serde_json::{Value, json};
 
 /// Name of the container.
@@ -64,7 +64,11 @@ pub(super) fn container(
         "name": NAME,
         "image": overrides.image.unwrap_or(&settings.image),
         "imagePullPolicy": "IfNotPresent",
-        "args": args(pod, overrides, settings, redirect, ports, resources),
+        "args": args(pod, overrides, settings, redirect, ports),
+        // What the tap keeps follows the limit, be it changed by another webhook.
+        "env": [{"name": "FLATLINE_MEMORY_LIMIT", "valueFrom": {
+            "resourceFieldRef": {"containerName": NAME, "resource": "limits.memory", "divisor": "1"}
+        }}],
         "ports": declared,
         "resources": resources,
         // Alive before the model server is started, so that no call finds the port closed.
@@ -114,7 +118,6 @@ fn args(
     settings: &Settings,
     redirect: Redirect,
     ports: &Ports,
-    resources: &Value,
 ) -> Vec<String> {
     let mut args = vec![
         "serve".to_owned(),
@@ -127,10 +130,8 @@ fn args(
     if redirect == Redirect::Iptables {
         args.push("--original-dst".to_owned());
     }
-    match overrides.config {
-        // What the file says about memory stands: a flag would win over it.
-        Some(_) => args.push("--config=/etc/flatline/flatline.toml".to_owned()),
-        None => args.extend(tap_bounds(resources).into_iter().flatten()),
+    if overrides.config.is_some() {
+        args.push("--config=/etc/flatline/flatline.toml".to_owned());
     }
     args.extend(
         overrides
@@ -139,16 +140,4 @@ fn args(
     );
     args.extend(overrides.action.map(|action| format!("--action={action}")));
     args
-}
-
-/// What the tap may keep has to fit into the memory limit: a quarter, and an eighth for one call.
-fn tap_bounds(resources: &Value) -> Option<[String; 2]> {
-    let limit = quantity(resources["limits"]["memory"].as_str()?)?;
-    let mebibytes = (limit / f64::from(1 << 20)) as u64;
-    let total = (mebibytes / 4).clamp(1, 256);
-    let call = (mebibytes / 8).clamp(1, 64);
-    Some([
-        format!("--tap-bytes-per-call={call}MiB"),
-        format!("--tap-bytes-total={total}MiB"),
-    ])
 }

@@ -5,7 +5,9 @@ use super::patch::Edits;
 use super::pod::Pod;
 use super::server::{self, Server};
 use super::sidecar::{self, ADMIN_PORT_NAME, Ports};
-use super::{Mistake, Redirect, Settings, Skip, exclude, ports, probes, redirect, resources};
+use super::{
+    Mistake, Redirect, Settings, Skip, exclude, grace, ports, probes, redirect, resources,
+};
 use json_patch::Patch;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -45,6 +47,7 @@ pub(super) fn plan(
         let redirected = redirect == Redirect::Iptables;
         probes::warn(&container, server.port, redirected, &mut warnings);
     }
+    grace::warn(pod, settings.legacy_sidecar, &mut warnings);
     resources::raise_pod(&mut edits, pod, &resources, &mut warnings);
     let container = sidecar::container(pod, overrides, settings, redirect, &ports, &resources);
     let mut init = Vec::new();

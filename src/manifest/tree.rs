@@ -49,6 +49,7 @@ pub(super) fn read(text: &str) -> Result<Tree, Wrong> {
         text,
         events: Parser::new_from_str_with_options(text, options),
         anchor: None,
+        flow: 0,
     };
     let mut root = None;
     loop {
@@ -104,6 +105,8 @@ struct Reader<'a> {
     text: &'a str,
     events: Parser<'a, granit_parser::StrInput<'a>>,
     anchor: Option<(usize, &'static str)>,
+    /// Depth of brackets around the node that is read.
+    flow: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -165,11 +168,15 @@ impl<'a> Reader<'a> {
             }
             other => return Err((line, format!("{other:?} is not expected here"))),
         }
+        if self.flow == 0 && node.start < node.end && is_behind_a_tab(self.text, node.start) {
+            return Err((line, "a tab in the indentation".to_owned()));
+        }
         Ok(node)
     }
 
     fn list(&mut self, node: &mut Node, style: StructureStyle) -> Result<(), Wrong> {
         let flow = style == StructureStyle::Flow;
+        self.flow += usize::from(flow);
         let mut items: Vec<Node> = Vec::new();
         loop {
             let (event, span) = self.next()?;
@@ -180,12 +187,14 @@ impl<'a> Reader<'a> {
             }
             items.push(self.node(event, span)?);
         }
+        self.flow -= usize::from(flow);
         node.kind = Kind::List { flow, items };
         Ok(())
     }
 
     fn map(&mut self, node: &mut Node, style: StructureStyle) -> Result<(), Wrong> {
         let flow = style == StructureStyle::Flow;
+        self.flow += usize::from(flow);
         let mut entries: Vec<Entry> = Vec::new();
         let mut lines: HashMap<String, usize> = HashMap::new();
         loop {
@@ -228,9 +237,19 @@ impl<'a> Reader<'a> {
             }
             entries.push(Entry { key, name, value });
         }
+        self.flow -= usize::from(flow);
         node.kind = Kind::Map { flow, entries };
         Ok(())
     }
+}
+
+/// Whether a tab is part of the indentation of what starts at `at`: the parser lets some of them
+/// pass, and readers of Kubernetes do not.
+fn is_behind_a_tab(text: &str, at: usize) -> bool {
+    let before = text.get(..at).unwrap_or_default();
+    let line = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let indent = &before[line..];
+    indent.contains('\t') && indent.bytes().all(|byte| b" \t-?".contains(&byte))
 }
 
 fn end(flow: bool, span: &Span, last: Option<usize>) -> usize {

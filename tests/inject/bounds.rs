@@ -114,3 +114,24 @@ fn a_pod_as_a_whole_keeps_what_it_requests() {
     assert_eq!(own["requests"], own["limits"]);
     assert_eq!(after["spec"]["resources"], json!({}));
 }
+
+#[test]
+fn the_sidecar_is_told_its_memory_limit_also_beside_a_config() {
+    let told = json!([{"name": "FLATLINE_MEMORY_LIMIT", "valueFrom": {"resourceFieldRef":
+        {"containerName": "flatline", "resource": "limits.memory", "divisor": "1"}}}]);
+    for pod in [
+        serving(&json!({})),
+        annotated(
+            serving(&json!({})),
+            json!({"flatline.dev/config": "c", "flatline.dev/memory-limit": "64Mi"}),
+        ),
+    ] {
+        let (after, _) = injected(&pod, &Settings::default());
+        assert_eq!(sidecar(&after)["env"], told);
+        let args = sidecar(&after)["args"].to_string();
+        assert!(
+            !args.contains("tap-bytes"),
+            "would win over the file: {args}"
+        );
+    }
+}

@@ -82,6 +82,43 @@ fn broken_documents_are_named_and_left_out() {
 }
 
 #[test]
+fn tabs_are_no_indentation() {
+    // What kubectl says of each: 1.37, `kubectl label --local -f`.
+    for (item, is_taken) in [
+        ("  - name: s\n    image: tensorflow/serving\n", true),
+        ("  -\tname: s\n    image: tensorflow/serving\n", false),
+        ("  - \tname: s\n    image: tensorflow/serving\n", false),
+        ("  -\t{name: s, image: tensorflow/serving}\n", false),
+        (
+            "  - name:\n     \ts\n    image: tensorflow/serving\n",
+            false,
+        ),
+        (
+            "  - name: s\n    image: tensorflow/serving\n\tfoo: 1\n",
+            false,
+        ),
+        ("  - name:\ts\t\n    image:\ttensorflow/serving\n", true),
+        ("  - {name: s, \timage:\ttensorflow/serving}\n", true),
+        (
+            "  - name: s\n    image: tensorflow/serving\nx: a\n \tb\n",
+            true,
+        ),
+    ] {
+        let text = format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec:\n  containers:\n{item}"
+        );
+        let after = rewrite(&text, &Settings::default());
+        let note = after.notes[0].to_string();
+        let taken = matches!(after.notes[0].done, Done::Injected(_));
+        assert_eq!(taken, is_taken, "{item:?}: {note}");
+        assert!(
+            is_taken || note.contains(" a tab") && after.text.is_empty(),
+            "{note}"
+        );
+    }
+}
+
+#[test]
 fn what_a_document_left_out_stood_between_stays_apart() {
     let before = stream(&[CONFIG_MAP, BROKEN, "...\n", "kind: Service\n"]);
     let after = rewrite(&before, &Settings::default());
@@ -258,6 +295,18 @@ fn the_reason_of_an_earlier_skip_goes_from_any_layout() {
         let done = &after.notes[0].done;
         assert_eq!(*done, Done::Injected(Vec::new()), "{text}");
         assert!(!after.text.contains("skipped"), "{}", after.text);
+        // And the other way: a copy of a pod that had the sidecar.
+        let other = text
+            .replace("skipped", "injected")
+            .replace("tensorflow", "other");
+        let after = rewrite(&other, &Settings::default());
+        let done = &after.notes[0].done;
+        assert!(
+            matches!(done, Done::Skipped("no_model_server", _)),
+            "{done:?}"
+        );
+        assert!(!after.text.contains("injected"), "{}", after.text);
+        assert!(after.text.contains("no_model_server"), "{}", after.text);
     }
 }
 
