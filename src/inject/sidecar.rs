@@ -67,7 +67,7 @@ pub(super) fn container(
         "args": args(pod, overrides, settings, redirect, ports),
         // What the tap keeps follows the limit, be it changed by another webhook.
         "env": [{"name": "FLATLINE_MEMORY_LIMIT", "valueFrom": {
-            "resourceFieldRef": {"containerName": NAME, "resource": "limits.memory", "divisor": "1"}
+            "resourceFieldRef": {"containerName": NAME, "resource": "limits.memory"}
         }}],
         "ports": declared,
         "resources": resources,

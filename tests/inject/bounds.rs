@@ -118,7 +118,7 @@ fn a_pod_as_a_whole_keeps_what_it_requests() {
 #[test]
 fn the_sidecar_is_told_its_memory_limit_also_beside_a_config() {
     let told = json!([{"name": "FLATLINE_MEMORY_LIMIT", "valueFrom": {"resourceFieldRef":
-        {"containerName": "flatline", "resource": "limits.memory", "divisor": "1"}}}]);
+        {"containerName": "flatline", "resource": "limits.memory"}}}]);
     for pod in [
         serving(&json!({})),
         annotated(
