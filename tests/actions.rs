@@ -171,6 +171,19 @@ fn ejecting_without_the_others_says_which_flag_is_missing() {
     );
 }
 
+#[test]
+fn numbers_below_zero_are_told_with_their_flag() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_flatline"))
+        .args(["serve", "--eject-budget", "-0.1", "--queue", "-1"])
+        .output()
+        .expect("the binary runs");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(78), "{text}");
+    for part in ["eject-budget: `-0.1`", "queue: `-1`"] {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fleet_never_goes_as_a_whole() {
     let server = ModelServer::spawn().await.expect("a model server");

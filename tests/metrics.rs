@@ -202,6 +202,33 @@ fn trouble_without_lines_is_shown_while_calls_come() {
     assert_eq!(states(361), None, "its calls are over");
 }
 
+#[test]
+fn of_many_in_trouble_those_with_the_most_rows_have_lines() {
+    let mut analyzer = Analyzer::new(Options::default(), [7; 32]);
+    for i in 0..flatline::analyzer::OWN_LINES {
+        analyzer.observe(&exchange(&format!("m{i}"), 1, 0, 0.0, 0.0));
+    }
+    // Names that sort in front of it, made up by somebody.
+    let made_up: Vec<String> = (0..20).map(|i| format!("a{i:02}")).collect();
+    for at in 0..60 {
+        for name in &made_up {
+            analyzer.observe(&exchange(name, 1, at, at as f32, 1.0));
+        }
+        for more in 0..2 {
+            analyzer.observe(&exchange("zoo", 1, at, (2 * at + more) as f32, 1.0));
+        }
+    }
+    let now = 60 * 1_000_000_000;
+    let traffic = analyzer.traffic(now);
+    let text = series_metrics(&analyzer.report(now), &traffic);
+    let states = samples(&text).into_iter();
+    let shown: Vec<_> = states
+        .filter(|s| s.name == "flatline_verdict_state" && s.value > 0.0)
+        .collect();
+    assert_eq!(shown.len(), 12);
+    assert!(shown.iter().any(|s| s.label("model") == "zoo"));
+}
+
 /// Returns once so many calls were observed: a client has its reply a moment before.
 async fn observed(running: &app::Running, calls: u64) {
     let end = std::time::Instant::now() + std::time::Duration::from_secs(60);

@@ -13,7 +13,7 @@ use crate::detect::rows::{CallRows, ValueKind};
 use crate::detect::{Detector, Learned, Masks, Prior, Saved, Verdict};
 use crate::diagnose::Judgement;
 use crate::fingerprint::call::Output;
-use crate::report::{Baseline, State, Test};
+use crate::report::{Baseline, Kind, State, Test};
 use crate::window::{Row, Window};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -213,6 +213,9 @@ impl Series {
             if let Some(found) = wire::verdict(&self.history, self.rows, &before) {
                 self.verdict = found;
             }
+        }
+        if let Some(Kind::InputCollapse | Kind::Echo) = self.verdict.kind {
+            self.verdict.keep_onset(&before);
         }
         if self.verdict.level == Level::Quiet {
             self.pairs.learn();

@@ -194,6 +194,16 @@ fn a_client_that_repeats_one_input_is_pending_and_never_fires() {
     assert_eq!(report.series[0].state, State::Pending);
     assert_eq!(report.series[0].kind, Some(Kind::InputCollapse));
     assert_eq!(report.series[0].causes[0].rule, "D1");
+    // It began when it was seen first, however long it lasts.
+    let onset = |report: &crate::report::Report| {
+        report.series[0].incident.as_ref().and_then(|i| i.onset_row)
+    };
+    let before = onset(&report);
+    for n in 600..2000 {
+        analyzer.observe(&one_row(n));
+    }
+    assert_eq!(onset(&analyzer.report(0)), before);
+    assert!(before.is_some());
 }
 
 #[test]

@@ -20,9 +20,7 @@ const TOGETHER: u64 = 16;
 pub(super) fn verdict(history: &History, rows: u64, before: &Verdict) -> Option<Verdict> {
     let newest = history.calls.back()?;
     if newest.inputs.iter().any(is_unread) {
-        let mut found = decoded_as_one(history)?;
-        found.keep_onset(before);
-        return Some(found);
+        return decoded_as_one(history);
     }
     if newest.all_echo {
         return echo(history, rows);

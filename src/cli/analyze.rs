@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::SignedDuration;
 use std::fs::File;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -124,8 +124,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Error> {
             .map(|json| json + "\n")
             .map_err(|error| Error::Internal(error.to_string()))?,
     };
-    // A reader that has seen enough closes the pipe.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    super::print(&text)?;
     let found =
         report.transitions.iter().any(|t| t.to == State::Firing) || !report.findings.is_empty();
     Ok(if found { findings() } else { ExitCode::SUCCESS })

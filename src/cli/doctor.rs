@@ -8,7 +8,6 @@ use crate::proto::tensorflow::serving::model_spec::VersionChoice;
 use crate::truth::volume::Volume;
 use clap::ValueEnum;
 use jiff::SignedDuration;
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -182,8 +181,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Error> {
             .map(|json| json + "\n")
             .map_err(|error| Error::Internal(error.to_string()))?,
     };
-    // A reader that has seen enough closes the pipe.
-    let _ = std::io::stdout().write_all(out.as_bytes());
+    super::print(&out)?;
     Ok(if found.findings.is_empty() {
         ExitCode::SUCCESS
     } else {

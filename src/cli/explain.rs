@@ -7,7 +7,7 @@ use crate::explain;
 use crate::report::{Report, SCHEMA};
 use http::{Method, StatusCode};
 use serde::Deserialize;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -63,8 +63,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Error> {
             "{name}: no verdicts as of /api/v1/verdicts: {error}"
         ))
     })?;
-    // A reader that has seen enough closes the pipe.
-    let _ = std::io::stdout().write_all(explain::report(&report).as_bytes());
+    super::print(&explain::report(&report))?;
     Ok(ExitCode::SUCCESS)
 }
 

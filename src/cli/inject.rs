@@ -3,7 +3,7 @@
 use super::injection::Injection;
 use crate::error::{Error, findings};
 use crate::manifest::{Done, Note, rewrite};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::process::ExitCode;
 
 /// Put the sidecar into every pod of a manifest, as the webhook does
@@ -33,8 +33,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Error> {
         ))
     })?;
     let rewritten = rewrite(&bytes, &settings);
-    // A reader that has seen enough closes the pipe.
-    let _ = std::io::stdout().write_all(rewritten.text.as_bytes());
+    super::print(&rewritten.text)?;
     for note in rewritten
         .notes
         .iter()

@@ -3,7 +3,6 @@
 use crate::error::{Error, findings};
 use crate::lint::{Level, examine, text};
 use clap::ValueEnum;
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -49,8 +48,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Error> {
             .map(|json| json + "\n")
             .map_err(|error| Error::Internal(format!("json: {error}")))?,
     };
-    // A reader that has seen enough closes the pipe.
-    let _ = std::io::stdout().write_all(out.as_bytes());
+    super::print(&out)?;
     let failed = report.has(Level::Problem) || args.deny_warnings && report.has(Level::Warning);
     Ok(if failed {
         findings()

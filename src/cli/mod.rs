@@ -17,6 +17,7 @@ mod webhook;
 
 use crate::error::Error;
 use clap::{Parser, Subcommand};
+use std::io::Write;
 use std::process::ExitCode;
 
 /// A transparent gRPC sidecar for TensorFlow Serving that notices when distinct inputs get the
@@ -46,6 +47,18 @@ enum Command {
     Reset(reset::Args),
     #[cfg(feature = "webhook")]
     Webhook(Box<webhook::Args>),
+}
+
+/// Prints a result. A reader that has seen enough may close the pipe; anything else, such as a full
+/// disk, leaves half of it, which must not pass for the whole.
+fn print(text: &str) -> Result<(), Error> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::Internal(
+            format!("stdout: {error}, what was printed is cut"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Runs what the command line asks for.

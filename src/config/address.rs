@@ -34,6 +34,9 @@ impl FromStr for Address {
                 Ok(Address::Unix(path.into()))
             };
         }
+        if text.contains("://") {
+            return Err("is a URL, where a host and port are expected");
+        }
         let (host, port) = text.rsplit_once(':').ok_or("has no port")?;
         let port = port
             .parse()
@@ -98,6 +101,7 @@ mod tests {
             "[x]:1",
             "unix:",
             "http://a:1",
+            "https://[::1]:1",
             "a b:1",
         ] {
             assert!(text.parse::<Address>().is_err(), "{text}");

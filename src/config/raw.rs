@@ -36,13 +36,28 @@ pub struct Raw {
     #[arg(long, env = "FLATLINE_WINDOW", value_name = "TIME")]
     pub window: Option<Text>,
     /// Length of the sliding window in rows [default: 4096]
-    #[arg(long, env = "FLATLINE_WINDOW_ROWS", value_name = "N")]
+    #[arg(
+        long,
+        env = "FLATLINE_WINDOW_ROWS",
+        allow_negative_numbers = true,
+        value_name = "N"
+    )]
     pub window_rows: Option<Text>,
     /// Most series (model, version, signature, output) kept at once [default: 256]
-    #[arg(long, env = "FLATLINE_MAX_SERIES", value_name = "N")]
+    #[arg(
+        long,
+        env = "FLATLINE_MAX_SERIES",
+        allow_negative_numbers = true,
+        value_name = "N"
+    )]
     pub max_series: Option<Text>,
     /// False alarms accepted in a million rows of one series, by each test [default: 0.1]
-    #[arg(long, env = "FLATLINE_FALSE_ALARMS_PER_MILLION_ROWS", value_name = "X")]
+    #[arg(
+        long,
+        env = "FLATLINE_FALSE_ALARMS_PER_MILLION_ROWS",
+        allow_negative_numbers = true,
+        value_name = "X"
+    )]
     pub false_alarms_per_million_rows: Option<Text>,
     /// What an output can take, as MODEL=KIND or MODEL/OUTPUT=KIND, where KIND is continuous,
     /// coarse or classes:N; may be repeated. Helps before a baseline is learned
@@ -79,7 +94,12 @@ pub struct Raw {
     )]
     pub eject_peers: Vec<Text>,
     /// Largest share of the replicas that may be out at once; 1 lets a lone one go [default: 0.3]
-    #[arg(long, env = "FLATLINE_EJECT_BUDGET", value_name = "SHARE")]
+    #[arg(
+        long,
+        env = "FLATLINE_EJECT_BUDGET",
+        allow_negative_numbers = true,
+        value_name = "SHARE"
+    )]
     pub eject_budget: Option<Text>,
     /// Longest wait, at random, before a replica goes [default: 30s]
     #[arg(long, env = "FLATLINE_EJECT_JITTER", value_name = "TIME")]
@@ -104,7 +124,12 @@ pub struct Raw {
     #[arg(long, env = "FLATLINE_TAP_BYTES_TOTAL", value_name = "SIZE")]
     pub tap_bytes_total: Option<Text>,
     /// Most calls that wait for the analyzer [default: 4096]
-    #[arg(long, env = "FLATLINE_QUEUE", value_name = "N")]
+    #[arg(
+        long,
+        env = "FLATLINE_QUEUE",
+        allow_negative_numbers = true,
+        value_name = "N"
+    )]
     pub queue: Option<Text>,
     /// How long new calls are still taken after SIGTERM, before calls in flight are waited for [default: 0s]
     #[arg(long, env = "FLATLINE_DRAIN_DELAY", value_name = "TIME")]

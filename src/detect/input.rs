@@ -50,11 +50,13 @@ impl Input {
             100.0 * share,
             self.last.len()
         );
+        let varied = self.last.iter().take_while(|raw| **raw != self.most);
+        let since = self.last.len() - varied.count();
         Verdict::of(
             Level::Suspicious,
             Kind::InputCollapse,
             share,
-            rows.saturating_sub(self.last.len() as u64),
+            rows.saturating_sub(since as u64),
             evidence,
         )
     }
@@ -63,6 +65,23 @@ impl Input {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_began_with_the_first_of_the_repeats() {
+        let mut input = Input::default();
+        for i in 0..600 {
+            input.observe(i);
+        }
+        for row in 601..900 {
+            input.observe(1_000);
+            let verdict = input.verdict(row);
+            assert_eq!(verdict.onset_row.is_some(), row > 856, "{row}");
+            assert!(
+                verdict.onset_row.is_none_or(|onset| onset == 600),
+                "{verdict:?}"
+            );
+        }
+    }
 
     #[test]
     fn more_than_half_is_found_as_by_looking_at_all() {

@@ -24,6 +24,13 @@ pub(super) fn of_pod(pod: &Pod<'_>, settings: &Settings) -> Result<(), Refusal> 
             return skip(Skip::Windows, &format!("spec.{path}: {field} is windows"));
         }
     }
+    let context = pod.spec.get("securityContext");
+    if context
+        .and_then(|context| context.get("windowsOptions"))
+        .is_some_and(Value::is_object)
+    {
+        return skip(Skip::Windows, "spec.securityContext: windowsOptions is set");
+    }
     let policy = pod.spec.get("restartPolicy").and_then(Value::as_str);
     if settings.legacy_sidecar && policy.is_some_and(|policy| policy != "Always") {
         return skip(

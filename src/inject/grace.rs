@@ -56,13 +56,24 @@ fn seconds(hook: &Value) -> Option<u64> {
     let words = hook.get("exec")?.get("command")?.as_array()?.iter();
     let words: Option<Vec<&str>> = words.map(Value::as_str).collect();
     let text = match words?.as_slice() {
-        [shell, "-c", text] if base(shell).ends_with("sh") => (*text).to_owned(),
+        [shell, flags, text] if base(shell).ends_with("sh") && flags.ends_with('c') => {
+            let text = text.trim().trim_end_matches(';');
+            text.strip_prefix("exec ").unwrap_or(text).to_owned()
+        }
         words => words.join(" "),
     };
     let mut words = text.split_whitespace();
     let (program, time, more) = (words.next()?, words.next()?, words.next());
     (base(program) == "sleep" && more.is_none()).then_some(())?;
-    time.trim_end_matches('s').parse().ok()
+    let number = time.trim_end_matches(['s', 'm', 'h', 'd']);
+    let unit = match &time[number.len()..] {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit)
 }
 
 fn base(path: &str) -> &str {
@@ -90,6 +101,13 @@ mod tests {
             (Some(60), json!({"sleep": {"seconds": 20}}), 35, 20),
             (Some(60), sleep(json!(["sleep", "15"])), 40, 15),
             (None, sleep(json!(["/bin/sh", "-c", "sleep 10s"])), 15, 10),
+            (
+                None,
+                sleep(json!(["bash", "-ec", "exec sleep 10;"])),
+                15,
+                10,
+            ),
+            (Some(90), sleep(json!(["sleep", "1m"])), 25, 60),
             // As long as it may, and of what is not known, half.
             (None, sleep(json!(["sleep", "99"])), 1, 24),
             (None, sleep(json!(["/drain.sh", "--all"])), 13, 12),

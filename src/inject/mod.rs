@@ -38,7 +38,7 @@ pub use sidecar::{ADMIN_PORT_NAME, NAME as SIDECAR_NAME, UID};
 pub use skip::Skip;
 
 use annotations::Overrides;
-use outcome::skipped;
+use outcome::{refused, skipped};
 use pod::Pod;
 use serde_json::Value;
 use takeover::Refusal;
@@ -74,7 +74,7 @@ pub fn inject(pod: &Value, settings: &Settings) -> Outcome {
     }
     let overrides = match Overrides::read(&pod) {
         Ok(overrides) => overrides,
-        Err(mistakes) => return Outcome::Refused { mistakes },
+        Err(mistakes) => return refused(&pod, mistakes),
     };
     if overrides.opted_out {
         let detail = format!("{INJECT} says so");
@@ -83,8 +83,6 @@ pub fn inject(pod: &Value, settings: &Settings) -> Outcome {
     match takeover::plan(&pod, &overrides, settings) {
         Ok((patch, warnings)) => Outcome::Patched { patch, warnings },
         Err(Refusal::Skip(reason, detail)) => skipped(Some(&pod), reason, &detail),
-        Err(Refusal::Mistake(mistake)) => Outcome::Refused {
-            mistakes: vec![mistake],
-        },
+        Err(Refusal::Mistake(mistake)) => refused(&pod, vec![mistake]),
     }
 }

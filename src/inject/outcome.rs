@@ -30,6 +30,8 @@ pub enum Outcome {
     Refused {
         /// All of them.
         mistakes: Vec<Mistake>,
+        /// Takes away what an earlier pass said of another pod; empty where it said nothing.
+        patch: Patch,
     },
 }
 
@@ -56,8 +58,28 @@ impl fmt::Display for Mistake {
         } = self;
         write!(
             f,
-            "{annotation}: `{value}` {reason} (example: {annotation}: \"{example}\")"
+            "{annotation}: `{}` {reason} (example: {annotation}: \"{example}\")",
+            shortened(value)
         )
+    }
+}
+
+/// The beginning of a value, which may be as long as all annotations together.
+fn shortened(value: &str) -> String {
+    match value.char_indices().nth(100) {
+        Some((end, _)) => format!("{}…", &value[..end]),
+        None => value.to_owned(),
+    }
+}
+
+/// Refuses, and leaves no word of another outcome in the annotations of `pod`.
+pub(super) fn refused(pod: &Pod<'_>, mistakes: Vec<Mistake>) -> Outcome {
+    let mut edits = Edits::default();
+    edits.forget(pod, INJECTED);
+    edits.forget(pod, SKIPPED);
+    Outcome::Refused {
+        mistakes,
+        patch: edits.finish(),
     }
 }
 
@@ -68,8 +90,8 @@ pub(super) fn skipped(pod: Option<&Pod<'_>>, reason: Skip, detail: &str) -> Outc
         edits.annotate(pod, &[(SKIPPED, reason.as_label().to_owned())]);
     }
     // Left by a copy of a pod that had the sidecar: this one has none.
-    if pod.is_some_and(|pod| pod.annotations.is_some_and(|a| a.contains_key(INJECTED))) {
-        edits.remove(&["metadata", "annotations", INJECTED]);
+    if let Some(pod) = pod {
+        edits.forget(pod, INJECTED);
     }
     Outcome::Skipped {
         reason,

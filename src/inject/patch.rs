@@ -30,10 +30,17 @@ impl Edits {
         self.0.push(PatchOperation::Replace(replace));
     }
 
-    pub(super) fn remove(&mut self, path: &[&str]) {
+    fn remove(&mut self, path: &[&str]) {
         let path = pointer(path);
         self.0
             .push(PatchOperation::Remove(RemoveOperation { path }));
+    }
+
+    /// Removes an annotation of `pod`, if it is there.
+    pub(super) fn forget(&mut self, pod: &Pod<'_>, key: &str) {
+        if pod.annotations.is_some_and(|a| a.contains_key(key)) {
+            self.remove(&["metadata", "annotations", key]);
+        }
     }
 
     /// Puts `items` at the front of the list at `spec.KEY`, which may not be there.

@@ -228,7 +228,5 @@ fn annotate(edits: &mut Edits, pod: &Pod<'_>, admin: u16) {
         pairs.push(("prometheus.io/path", "/metrics".to_owned()));
     }
     edits.annotate(pod, &pairs);
-    if pod.annotations.is_some_and(|a| a.contains_key(SKIPPED)) {
-        edits.remove(&["metadata", "annotations", SKIPPED]);
-    }
+    edits.forget(pod, SKIPPED);
 }

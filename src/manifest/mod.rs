@@ -256,13 +256,13 @@ fn decide(pod: &Value, settings: &Settings) -> (Patch, Done) {
             detail,
             patch,
         } => (patch, Done::Skipped(reason.as_label(), detail)),
-        Outcome::Refused { mistakes } => {
+        Outcome::Refused { mistakes, patch } => {
             let mistakes = mistakes.iter().map(ToString::to_string).collect();
             let done = match settings.on_bad_annotation {
                 OnBadAnnotation::Admit => Done::Refused(mistakes),
                 OnBadAnnotation::Deny => Done::Denied(mistakes),
             };
-            (Patch(Vec::new()), done)
+            (patch, done)
         }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Source of the format: Prometheus text exposition format 0.0.4. Lines are bounded: 64 series
 //! have up to 21 lines each, the others add up under the model `other`, and of those only what
-//! speaks of trouble is shown, for 12 of them.
+//! speaks of trouble is shown, for 12 of them: those that fire and have the most rows.
 
 use super::names::{
     CAUSE, COLLIDING, COMPARED, EFFECTIVE_PAIRS, EXPECTED, FINDING, FIRST_SEEN, HIDDEN,
@@ -16,6 +16,7 @@ use crate::analyzer::{SeriesTraffic, Tally, Traffic};
 use crate::report::{Report, Series, State};
 use jiff::Timestamp;
 use serde::Serialize;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
@@ -72,11 +73,21 @@ pub fn series_metrics(report: &Report, traffic: &Traffic) -> String {
         })
         .collect();
     let own: Vec<&Lines<'_>> = all.iter().filter(|lines| lines.traffic.own).collect();
-    let troubled = all
+    let mut troubled: Vec<&Lines<'_>> = all
         .iter()
         .filter(|lines| !lines.traffic.own && !lines.series.idle)
-        .filter(|lines| lines.series.state != State::Inactive);
-    let judged: Vec<&Lines<'_>> = own.iter().copied().chain(troubled.take(TROUBLED)).collect();
+        .filter(|lines| lines.series.state != State::Inactive)
+        .collect();
+    // What fires and has the most rows first: made-up names may be in trouble too.
+    troubled.sort_by_key(|lines| {
+        let fires = lines.series.state == State::Firing;
+        (!fires, Reverse(lines.series.window.rows))
+    });
+    let judged: Vec<&Lines<'_>> = own
+        .iter()
+        .copied()
+        .chain(troubled.into_iter().take(TROUBLED))
+        .collect();
     let hidden = all.len() - own.len();
     let mut text = String::new();
     for (name, value) in GAUGES {

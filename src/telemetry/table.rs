@@ -222,7 +222,7 @@ pub const ALL: &[Metric] = &[
             "rule",
             "category",
         ],
-        "Weight of a likely cause, 0 to 1; absent while inactive.",
+        "Weight of the two likeliest causes, 0 to 1; absent while inactive.",
     ),
     gauge(WINDOW_ROWS, "rows", ID, "Rows in the sliding window."),
     gauge(

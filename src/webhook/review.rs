@@ -166,12 +166,13 @@ fn decide<'a>(request: &'a Request, settings: &Settings) -> Response<'a> {
                 response.warnings = vec![warning(&format!("not injected, {reason}: {detail}"))];
             }
         }
-        Outcome::Refused { mistakes } => {
+        Outcome::Refused { mistakes, patch } => {
             let texts: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
             let all = texts.join("; ");
             match settings.on_bad_annotation {
                 OnBadAnnotation::Admit => {
                     say(Verdict::Refused, BAD_ANNOTATION, &all);
+                    set_patch(&mut response, &patch);
                     let not = |text: &String| warning(&format!("not injected: {text}"));
                     response.warnings = texts.iter().map(not).collect();
                 }

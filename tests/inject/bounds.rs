@@ -69,7 +69,7 @@ fn bounds_that_nothing_runs_with_are_refused() {
             &annotated(serving(&json!({})), annotations),
             &Settings::default(),
         );
-        let Outcome::Refused { mistakes } = outcome else {
+        let Outcome::Refused { mistakes, .. } = outcome else {
             panic!("{key}: {outcome:?}");
         };
         assert_eq!(mistakes.len(), 1, "{mistakes:?}");

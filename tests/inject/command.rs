@@ -40,6 +40,23 @@ fn a_wrong_annotation_is_a_finding_whether_the_pod_is_printed_or_not() {
 }
 
 #[test]
+fn a_manifest_that_is_cut_is_not_called_whole() {
+    let output = Command::new(env!("CARGO_BIN_EXE_flatline"))
+        .args(["inject", "-f"])
+        .arg(data("pods/bare.json"))
+        .stdout(
+            fs::OpenOptions::new()
+                .write(true)
+                .open("/dev/full")
+                .expect("a full disk"),
+        )
+        .output()
+        .expect("the binary runs");
+    assert_eq!(output.status.code(), Some(70), "{}", stderr(&output));
+    assert!(stderr(&output).contains("stdout: "), "{}", stderr(&output));
+}
+
+#[test]
 fn a_document_of_other_bytes_is_left_out_alone() {
     let pod = "kind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: s, image: tensorflow/serving}]}\n";
     let strange = b"---\nkind: ConfigMap\ndata: {x: \"M\xfc\"}\n";

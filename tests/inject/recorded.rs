@@ -172,10 +172,11 @@ fn overrides_are_taken() {
 
 #[test]
 fn bad_overrides_are_refused_all_at_once() {
-    let Outcome::Refused { mistakes } = inject(&recorded("bad-overrides"), &Settings::default())
-    else {
+    let mut pod = recorded("bad-overrides");
+    let Outcome::Refused { mistakes, patch } = inject(&pod, &Settings::default()) else {
         panic!("expected a refusal");
     };
+    assert!(patch.0.is_empty(), "{patch:?}");
     let text: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
     for (annotation, value) in [
         ("flatline.dev/inject", "yes please"),
@@ -190,6 +191,24 @@ fn bad_overrides_are_refused_all_at_once() {
         );
     }
     assert_eq!(mistakes.len(), 4);
+    // What is said of a pod that this one was copied from is not so; and no value fills the log.
+    let before = pod.clone();
+    pod["metadata"]["annotations"]["flatline.dev/injected"] = json!("0.1.0");
+    pod["metadata"]["annotations"]["flatline.dev/skipped"] = json!("opted_out");
+    let Outcome::Refused { patch, .. } = inject(&pod, &Settings::default()) else {
+        panic!("expected a refusal");
+    };
+    json_patch::patch(&mut pod, &patch).expect("it applies");
+    assert_eq!(pod, before);
+    pod["metadata"]["annotations"]["flatline.dev/port"] = json!("é".repeat(9_000));
+    let Outcome::Refused { mistakes, .. } = inject(&pod, &Settings::default()) else {
+        panic!("expected a refusal");
+    };
+    assert!(
+        mistakes
+            .iter()
+            .all(|mistake| mistake.to_string().len() < 500)
+    );
 }
 
 #[test]
@@ -199,7 +218,7 @@ fn ejecting_needs_the_configuration_that_it_starts_with() {
         "flatline.dev/inject": "enabled",
         "flatline.dev/action": "eject"
     });
-    let Outcome::Refused { mistakes } = inject(&pod, &Settings::default()) else {
+    let Outcome::Refused { mistakes, .. } = inject(&pod, &Settings::default()) else {
         panic!("expected a refusal");
     };
     assert!(

@@ -134,6 +134,9 @@ fn windows_is_seen_by_its_nodes_too() {
     let mut pod = serving(&json!({}));
     pod["spec"]["nodeSelector"] = json!({"kubernetes.io/os": "windows"});
     assert_eq!(skipped(&pod, &Settings::default()).0, "windows");
+    pod["spec"]["nodeSelector"] = json!({});
+    pod["spec"]["securityContext"] = json!({"windowsOptions": {"hostProcess": true}});
+    assert_eq!(skipped(&pod, &Settings::default()).0, "windows");
 }
 
 #[test]
