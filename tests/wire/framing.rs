@@ -111,11 +111,12 @@ async fn large_messages_both_ways_four_at_once_in_flat_memory() {
     let proxy = Proxy::start(upstream.port);
     let before = proxy.memory();
     for at_once in [1, 4] {
+        // Made before anyone connects: while they are, no client says a word, and is cut off for that.
+        let bodies: Vec<_> = (0..at_once).map(|seed| noise(64 << 20, seed)).collect();
         let mut calls = tokio::task::JoinSet::new();
-        for seed in 0..at_once {
+        for body in bodies {
             let mut client = proxy.client().await;
             calls.spawn(async move {
-                let body = noise(64 << 20, seed);
                 let list = request("/any.Service/M", &[]);
                 let stream = client.open(&list, false).await;
                 let mut back = Vec::with_capacity(body.len());
