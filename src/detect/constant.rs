@@ -23,7 +23,7 @@ const LEAST_SHARE: f64 = 0.05;
 /// Shortest damning run of a continuous output, and of one with few values.
 const SHORTEST: u64 = 32;
 const SHORTEST_COARSE: u64 = 150;
-/// The same before anything else was ever seen: a float vector, a scalar or class.
+/// The same before anything else was ever seen: a float vector that is not all bounds, anything else.
 const COLD: u64 = 64;
 const COLD_COARSE: u64 = 2000;
 /// And of a scalar that looks like no bound and no rounded number.
@@ -44,6 +44,9 @@ const PRIOR_ROWS: u64 = 1000;
 const RARE: f64 = 0.02;
 /// Of the last this many rows, fewer than half equal: over.
 const OVER: usize = 64;
+/// So many distinct other outputs, and what fired before anything else was ever seen is over: the
+/// first rows of the healthy may be a rare one's long absence.
+const OTHERS: usize = 4;
 
 /// What the user says that an output can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +91,18 @@ pub(super) struct Constant {
     /// One float whose value is neither a bound nor rounded.
     odd: bool,
     /// Fires until the output varies again.
-    firing: Option<Verdict>,
+    firing: Option<Firing>,
+}
+
+/// An alarm that stands.
+#[derive(Debug)]
+struct Firing {
+    verdict: Verdict,
+    output: u64,
+    /// Nothing else had ever been seen.
+    cold: bool,
+    /// Distinct other outputs since, [`OTHERS`] at the most.
+    others: Vec<u64>,
 }
 
 impl Constant {
@@ -122,8 +136,10 @@ impl Constant {
             self.before = recent.before(1, newest.output);
             (self.output, self.run, self.since_row) = (newest.output, 1, newest.row);
             let few = self.before.0 >= HISTORY && recent.are_few(FEW);
-            // A scalar may saturate: it is as coarse as its history shows, and so is one without.
-            self.coarse = kind != ValueKind::Float || few || width < 2;
+            // What may saturate, or is cut or padded, is as coarse as its history shows, and so is
+            // one without.
+            let bound = width < 2 || self.before.0 < HISTORY && newest.values.iter().all(is_bound);
+            self.coarse = kind != ValueKind::Float || few || bound;
             let value = newest.values.first().copied().unwrap_or(0.0);
             self.odd = kind == ValueKind::Float && width == 1 && !is_round(value);
             if let Some(prior) = self.prior.filter(|_| self.before.0 < HISTORY) {
@@ -145,18 +161,34 @@ impl Constant {
         }
         let verdict = self.judge();
         if verdict.level == Level::Damning {
-            self.firing = Some(verdict);
-        } else if let Some(firing) = &self.firing {
-            let top = most_common(recent);
-            if recent
-                .newest()
-                .take(OVER)
-                .filter(|row| row.output == top)
-                .count()
-                * 2
-                < OVER
-                && newest.row > firing.onset_row.unwrap_or(0)
+            let cold = self.before.0 < HISTORY && self.prior.is_none();
+            let stands = self
+                .firing
+                .take()
+                .filter(|firing| firing.output == self.output);
+            self.firing = Some(match stands {
+                Some(firing) => Firing { verdict, ..firing },
+                None => Firing {
+                    verdict,
+                    output: self.output,
+                    cold,
+                    others: Vec::new(),
+                },
+            });
+        } else if let Some(firing) = &mut self.firing {
+            let output = newest.output;
+            if output != firing.output
+                && firing.others.len() < OTHERS
+                && !firing.others.contains(&output)
             {
+                firing.others.push(output);
+            }
+            let varies = firing.cold && firing.others.len() == OTHERS;
+            let top = most_common(recent);
+            let equal = recent.newest().take(OVER).filter(|row| row.output == top);
+            let over =
+                equal.count() * 2 < OVER && newest.row > firing.verdict.onset_row.unwrap_or(0);
+            if varies || over {
                 self.firing = None;
             }
         }
@@ -168,7 +200,8 @@ impl Constant {
     }
 
     pub(super) fn verdict(&self) -> Verdict {
-        self.firing.clone().unwrap_or_else(|| self.judge())
+        let standing = self.firing.as_ref().map(|firing| firing.verdict.clone());
+        standing.unwrap_or_else(|| self.judge())
     }
 
     fn judge(&self) -> Verdict {
@@ -221,14 +254,17 @@ pub(super) fn surprise(run: u64, same: u64, rows: u64) -> f64 {
     -(run as f64) * grow(share, ODDS).ln()
 }
 
+/// Near 0 or 1: what a score saturates at, what it is cut to, and what fills a row up.
+#[must_use]
+pub fn is_bound(value: &f64) -> bool {
+    value.abs() < 1e-4 || (value - 1.0).abs() < 1e-4
+}
+
 /// Near 0 or 1, or of at most two decimals: what a score saturates, is cut or rounded to.
 fn is_round(value: f64) -> bool {
     let cents = value * 100.0;
     let apart = (cents - cents.round()).abs();
-    !value.is_finite()
-        || apart <= 2e-7 * cents.abs().max(1.0)
-        || value.abs() < 1e-4
-        || (value - 1.0).abs() < 1e-4
+    !value.is_finite() || apart <= 2e-7 * cents.abs().max(1.0) || is_bound(&value)
 }
 
 fn most_common(recent: &Recent) -> u64 {

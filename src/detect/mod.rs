@@ -41,7 +41,7 @@ mod vocabulary;
 mod warmup;
 mod watch;
 
-pub use constant::{Capacity, Prior};
+pub use constant::{Capacity, Prior, is_bound};
 pub use ecusum::Off;
 pub use masks::Masks;
 pub use saved::{Damaged, Saved};

@@ -28,9 +28,33 @@ impl Probe {
             confirm: again(output),
         };
         let mut found = Vec::new();
+        // What TensorFlow 1 and 2 say of a variable that no file gave a value to.
+        let words = [
+            "uninitialized",
+            "Could not find variable",
+            "Failed to find variable",
+        ];
+        if let Some(why) = self
+            .stopped
+            .iter()
+            .find(|why| words.iter().any(|w| why.contains(w)))
+        {
+            let signature = self.signatures.first().cloned().unwrap_or_default();
+            let asked = ProbedOutput {
+                signature,
+                ..ProbedOutput::default()
+            };
+            found.push(finding(
+                &asked,
+                "D12",
+                Category::Loading,
+                false,
+                why.clone(),
+            ));
+        }
         for output in &self.outputs {
             let name = self.named(output);
-            // A class id may well be one for eight inputs out of nowhere.
+            // A class id may well be one for eight inputs out of nowhere, and a score be cut to 0.
             let flat = output.real && output.distinct == 1 && output.inputs == INPUTS;
             if output.non_finite > 0 {
                 let line = format!("{name} holds NaN or infinity");
@@ -47,7 +71,7 @@ impl Probe {
                     "{name} is the same for {INPUTS} distinct inputs, zeros and ones among them, and does not follow a batch: the graph does not read its input"
                 );
                 found.push(finding(output, "D5", Category::Signature, false, line));
-            } else if flat && !output.of_text {
+            } else if flat && !output.of_text && !output.bounds {
                 let line = format!(
                     "{name} is the same for {INPUTS} distinct inputs, zeros and ones among them"
                 );
@@ -97,6 +121,23 @@ mod tests {
     }
 
     #[test]
+    fn a_variable_without_a_value_is_the_servers_own_word() {
+        let said = |why: &str| {
+            let upstream = "127.0.0.1:8500".parse().expect("an address");
+            let probe = Probe::none(why.to_owned());
+            let found = probe.findings(&Questions::about(upstream, "m"));
+            found.into_iter().map(|f| f.rule).collect::<Vec<_>>()
+        };
+        let old = "the server refused call 1: Attempting to use uninitialized value dense/kernel";
+        assert_eq!(said(old), ["D12"]);
+        assert_eq!(said("call 1: Could not find variable dense/bias."), ["D12"]);
+        assert_eq!(
+            said("the server refused call 1: Incompatible shapes"),
+            [""; 0]
+        );
+    }
+
+    #[test]
     fn what_the_calls_show_is_no_more_than_that() {
         let flat = ProbedOutput {
             inputs: INPUTS,
@@ -111,6 +152,12 @@ mod tests {
             ..flat.clone()
         };
         assert_eq!(said(varied), []);
+        // A score that is cut to 0 for all that is out of nowhere.
+        let cut = ProbedOutput {
+            bounds: true,
+            ..flat.clone()
+        };
+        assert_eq!(said(cut), []);
         // No word of the vocabulary may be among what was sent.
         let text = ProbedOutput {
             of_text: true,

@@ -6,7 +6,7 @@ use super::inputs::{request, takes_batches};
 use super::{Questions, asked_version};
 use crate::codec::dtype::{Class, DType};
 use crate::codec::predict::DEFAULT_SIGNATURE;
-use crate::detect::rows::Numbers;
+use crate::detect::{is_bound, rows::Numbers};
 use crate::diagnose::facts::Signature;
 use crate::proto::tensorflow::serving::model_spec::VersionChoice;
 use crate::proto::tensorflow::serving::{ModelSpec, PredictRequest, PredictResponse};
@@ -66,6 +66,8 @@ pub struct ProbedOutput {
     pub echo_of: Option<String>,
     /// Replies with NaN or infinity.
     pub non_finite: usize,
+    /// Whether every number of it was near 0 or 1, as where it is cut, thresholded or padded.
+    pub bounds: bool,
 }
 
 /// A call and its answer.
@@ -285,8 +287,14 @@ fn judge(
                 echo_of: inputs.into_iter().find(|input| echo(input)).cloned(),
                 non_finite: all()
                     .filter_map(|asked| asked.reply.outputs.get(name))
-                    .filter(|tensor| is_odd(tensor))
+                    .filter(|tensor| Numbers::of(&values(tensor)) == Numbers::Broken)
                     .count(),
+                bounds: all()
+                    .filter_map(|asked| asked.reply.outputs.get(name))
+                    .all(|tensor| {
+                        let values = values(tensor);
+                        !values.is_empty() && values.iter().all(is_bound)
+                    }),
             }
         })
         .collect()
@@ -301,10 +309,10 @@ fn rows_differ<T: PartialEq>(values: &[T]) -> bool {
             .any(|row| row != &values[..width])
 }
 
-fn is_odd(tensor: &TensorProto) -> bool {
-    let DType { class, size, .. } = match DType::from_number(tensor.dtype) {
-        Some(dtype) => dtype,
-        None => return false,
+/// Its real numbers, where they are of single or double precision.
+fn values(tensor: &TensorProto) -> Vec<f64> {
+    let Some(DType { class, size, .. }) = DType::from_number(tensor.dtype) else {
+        return Vec::new();
     };
     let mut values = tensor.double_val.clone();
     values.extend(tensor.float_val.iter().map(|v| f64::from(*v)));
@@ -312,5 +320,9 @@ fn is_odd(tensor: &TensorProto) -> bool {
         let (content, _) = tensor.tensor_content.as_chunks();
         values.extend(content.iter().map(|b| f64::from(f32::from_le_bytes(*b))));
     }
-    Numbers::of(&values) == Numbers::Broken
+    if (class, size) == (Class::Float, 8) {
+        let (content, _) = tensor.tensor_content.as_chunks();
+        values.extend(content.iter().map(|b| f64::from_le_bytes(*b)));
+    }
+    values
 }

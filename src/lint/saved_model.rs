@@ -21,7 +21,7 @@ pub(super) fn check(report: &mut Report, folder: &Path, model: &SavedModel) {
             "has no graph".to_owned()
         } else {
             format!(
-                "has no graph with the tag \"serve\", only {}: the server does not load it without --saved_model_tags",
+                "has no graph with the tag \"serve\" alone, only {}: the server does not load it without --saved_model_tags",
                 tags.join(", ")
             )
         };

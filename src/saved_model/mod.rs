@@ -74,12 +74,15 @@ fn open(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
-/// The graph that TensorFlow Serving loads: the one tagged `serve`.
+/// The graph that TensorFlow Serving loads: the one whose only tag is `serve`. Exports for other
+/// devices stand beside it, as `serve,tpu`.
+///
+/// Source: `FindMetaGraphDef` in `tensorflow/cc/saved_model/reader.cc`, which compares sets.
 #[must_use]
 pub fn serving(model: &SavedModel) -> Option<&MetaGraphDef> {
     model.meta_graphs.iter().find(|graph| {
         let info = graph.meta_info_def.as_ref();
-        info.is_some_and(|info| info.tags.iter().any(|tag| tag == "serve"))
+        info.is_some_and(|info| !info.tags.is_empty() && info.tags.iter().all(|tag| tag == "serve"))
     })
 }
 
@@ -119,4 +122,28 @@ pub fn describe(info: &TensorInfo) -> String {
         }
     };
     format!("{dtype} {shape}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::tensorflow::meta_graph_def::MetaInfoDef;
+
+    #[test]
+    fn the_graph_of_another_device_is_not_the_one_that_is_served() {
+        let of = |tags: &[&str]| MetaGraphDef {
+            meta_info_def: Some(MetaInfoDef {
+                tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+                ..MetaInfoDef::default()
+            }),
+            ..MetaGraphDef::default()
+        };
+        let mut model = SavedModel {
+            meta_graphs: vec![of(&["serve", "tpu"]), of(&[]), of(&["train"])],
+            ..SavedModel::default()
+        };
+        assert_eq!(serving(&model), None);
+        model.meta_graphs.push(of(&["serve"]));
+        assert_eq!(serving(&model), model.meta_graphs.last());
+    }
 }
