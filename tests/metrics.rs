@@ -187,7 +187,7 @@ fn trouble_without_lines_is_shown_while_calls_come() {
         analyzer.observe(&exchange(&format!("m{i}"), 1, 0, 0.0, 0.0));
     }
     for at in 0..60 {
-        analyzer.observe(&exchange("flat", 1, at, at as f32, 1.0));
+        analyzer.observe(&exchange("flat", 1, at, at as f32, 0.3));
     }
     let mut states = |second: i64| {
         let now = second * 1_000_000_000;
@@ -212,10 +212,10 @@ fn of_many_in_trouble_those_with_the_most_rows_have_lines() {
     let made_up: Vec<String> = (0..20).map(|i| format!("a{i:02}")).collect();
     for at in 0..60 {
         for name in &made_up {
-            analyzer.observe(&exchange(name, 1, at, at as f32, 1.0));
+            analyzer.observe(&exchange(name, 1, at, at as f32, 0.3));
         }
         for more in 0..2 {
-            analyzer.observe(&exchange("zoo", 1, at, (2 * at + more) as f32, 1.0));
+            analyzer.observe(&exchange("zoo", 1, at, (2 * at + more) as f32, 0.3));
         }
     }
     let now = 60 * 1_000_000_000;
