@@ -2,30 +2,31 @@
 
 use super::Questions;
 use super::probe::{INPUTS, Probe, ProbedOutput};
+use crate::codec::predict::DEFAULT_SIGNATURE;
 use crate::diagnose::confirm::quoted;
 use crate::report::{Category, Finding};
 
 impl Probe {
     /// What is wrong with the outputs.
     pub(super) fn findings(&self, questions: &Questions) -> Vec<Finding> {
-        let again = |output: &ProbedOutput| {
+        let again = |signature: &str| {
             let version = questions.version.unwrap_or(0);
             let reach = questions.reach();
-            let mut command = reach.probe(&questions.model, version, &output.signature);
+            let mut command = reach.probe(&questions.model, version, signature);
             for (input, value) in &questions.set {
                 let set = quoted(&format!("{input}={value}"));
                 command.push_str(&format!(" --set {set}"));
             }
             command
         };
-        let finding = |output: &ProbedOutput, rule: &str, category, certain, line| Finding {
+        let finding = |signature: &str, rule: &str, category, certain, line| Finding {
             rule: rule.to_owned(),
             model: questions.model.clone(),
             version: self.version,
             category,
             certain,
             evidence: vec![line],
-            confirm: again(output),
+            confirm: again(signature),
         };
         let mut found = Vec::new();
         // What TensorFlow 1 and 2 say of a variable that no file gave a value to.
@@ -39,18 +40,14 @@ impl Probe {
             .iter()
             .find(|why| words.iter().any(|w| why.contains(w)))
         {
-            let signature = self.signatures.first().cloned().unwrap_or_default();
-            let asked = ProbedOutput {
-                signature,
-                ..ProbedOutput::default()
-            };
-            found.push(finding(
-                &asked,
-                "D12",
-                Category::Loading,
-                false,
-                why.clone(),
-            ));
+            let named = |name: &&String| why.contains(&format!("signature `{name}`"));
+            let signature = self
+                .signatures
+                .iter()
+                .find(named)
+                .map_or(DEFAULT_SIGNATURE, String::as_str);
+            let line = why.clone();
+            found.push(finding(signature, "D12", Category::Loading, false, line));
         }
         for output in &self.outputs {
             let name = self.named(output);
@@ -60,30 +57,66 @@ impl Probe {
                 let line = format!("{name} holds NaN or infinity");
                 // Some may be the logarithm of the zeros that were sent, or of what is too large.
                 let certain = output.non_finite > INPUTS;
-                found.push(finding(output, "D21", Category::Runtime, certain, line));
+                found.push(finding(
+                    &output.signature,
+                    "D21",
+                    Category::Runtime,
+                    certain,
+                    line,
+                ));
             } else if flat && output.batch_varies == Some(true) {
                 let line = format!(
                     "{name} is the same for {INPUTS} distinct inputs of one row, and not for the rows of one batch, as with batch normalisation or dropout of the training, unless the model holds rows against each other"
                 );
-                found.push(finding(output, "D8", Category::Signature, false, line));
+                found.push(finding(
+                    &output.signature,
+                    "D8",
+                    Category::Signature,
+                    false,
+                    line,
+                ));
             } else if flat && output.follows_batch == Some(false) {
                 let line = format!(
                     "{name} is the same for {INPUTS} distinct inputs, zeros and ones among them, and does not follow a batch: the graph does not read its input"
                 );
-                found.push(finding(output, "D5", Category::Signature, false, line));
+                found.push(finding(
+                    &output.signature,
+                    "D5",
+                    Category::Signature,
+                    false,
+                    line,
+                ));
             } else if flat && !output.of_text && !output.bounds {
                 let line = format!(
                     "{name} is the same for {INPUTS} distinct inputs, zeros and ones among them"
                 );
-                found.push(finding(output, "D20", Category::Training, false, line));
+                found.push(finding(
+                    &output.signature,
+                    "D20",
+                    Category::Training,
+                    false,
+                    line,
+                ));
             }
             if let Some(input) = output.echo_of.as_ref().filter(|_| self.is_alone(output)) {
                 let line = format!("{name} equals input `{input}` in every call");
-                found.push(finding(output, "D6", Category::Signature, false, line));
+                found.push(finding(
+                    &output.signature,
+                    "D6",
+                    Category::Signature,
+                    false,
+                    line,
+                ));
             }
             if output.repeats == Some(false) {
                 let line = format!("{name} differs for the same input");
-                found.push(finding(output, "D25", Category::Runtime, true, line));
+                found.push(finding(
+                    &output.signature,
+                    "D25",
+                    Category::Runtime,
+                    true,
+                    line,
+                ));
             }
         }
         found

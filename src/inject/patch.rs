@@ -30,16 +30,12 @@ impl Edits {
         self.0.push(PatchOperation::Replace(replace));
     }
 
-    fn remove(&mut self, path: &[&str]) {
-        let path = pointer(path);
-        self.0
-            .push(PatchOperation::Remove(RemoveOperation { path }));
-    }
-
     /// Removes an annotation of `pod`, if it is there.
     pub(super) fn forget(&mut self, pod: &Pod<'_>, key: &str) {
         if pod.annotations.is_some_and(|a| a.contains_key(key)) {
-            self.remove(&["metadata", "annotations", key]);
+            let path = pointer(&["metadata", "annotations", key]);
+            self.0
+                .push(PatchOperation::Remove(RemoveOperation { path }));
         }
     }
 

@@ -258,11 +258,10 @@ fn decide(pod: &Value, settings: &Settings) -> (Patch, Done) {
         } => (patch, Done::Skipped(reason.as_label(), detail)),
         Outcome::Refused { mistakes, patch } => {
             let mistakes = mistakes.iter().map(ToString::to_string).collect();
-            let done = match settings.on_bad_annotation {
-                OnBadAnnotation::Admit => Done::Refused(mistakes),
-                OnBadAnnotation::Deny => Done::Denied(mistakes),
-            };
-            (patch, done)
+            match settings.on_bad_annotation {
+                OnBadAnnotation::Admit => (patch, Done::Refused(mistakes)),
+                OnBadAnnotation::Deny => (Patch(Vec::new()), Done::Denied(mistakes)),
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Injection: recorded reviews, many shapes of pods, and properties that hold for any JSON.
 
 mod bounds;
+mod broken;
 mod command;
 mod forms;
 mod guards;
