@@ -5,12 +5,14 @@
 
 mod action;
 mod address;
+mod meant;
 mod raw;
 mod tls;
 mod value;
 
 pub use action::{Action, Eject};
 pub use address::Address;
+pub(crate) use meant::with_what_was_meant;
 pub use raw::Raw;
 pub use tls::{ListenTls, Pair, UpstreamTls};
 
@@ -99,7 +101,9 @@ impl Config {
                     ))
                 })?;
                 let file = Raw::from_toml(&text).map_err(|error| {
-                    Error::Config(format!("config `{}`: {error}", path.display()))
+                    let said = error.to_string();
+                    let said = said.replace(error.message(), &with_what_was_meant(error.message()));
+                    Error::Config(format!("config `{}`: {said}", path.display()))
                 })?;
                 raw.or(file)
             }

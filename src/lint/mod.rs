@@ -221,6 +221,8 @@ fn found_graph(path: &Path) -> bool {
 
 /// `key = value` or `[table]` comes first in TOML, and never in protobuf text.
 fn looks_like_toml(text: &str) -> bool {
+    // Some editors put a byte order mark first.
+    let text = text.trim_start_matches('\u{feff}');
     let mut lines = text.lines().map(str::trim);
     let first = lines.find(|line| !line.is_empty() && !line.starts_with('#'));
     first.is_some_and(|line| {

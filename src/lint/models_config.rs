@@ -165,6 +165,13 @@ fn base_path(report: &mut Report, path: &Path, model: &Model) -> Option<Vec<i64>
                     report.problem("version-skipped", path, message);
                     report.at(at, "");
                 }
+                for (version, what) in &found.incomplete {
+                    let message = format!(
+                        "`{name}`: the folder of version {version} in \"{base}\" is not complete: {what}"
+                    );
+                    report.problem("incomplete", path, message);
+                    report.at(at, "");
+                }
                 if !found.versions.is_empty() {
                     return Some(found.versions);
                 }

@@ -1,7 +1,7 @@
 //! Flatline's own TOML, through the same strict reading as `flatline serve --config`.
 
 use super::Report;
-use crate::config::{Config, Raw};
+use crate::config::{Config, Raw, with_what_was_meant};
 use crate::models_config::At;
 use std::path::Path;
 use toml::de::DeTable;
@@ -10,7 +10,8 @@ pub(super) fn check(report: &mut Report, path: &Path, text: &str) {
     let raw = match Raw::from_toml(text) {
         Ok(raw) => raw,
         Err(error) => {
-            report.problem("configuration", path, error.message().trim());
+            let message = with_what_was_meant(error.message().trim());
+            report.problem("configuration", path, message);
             let at = error
                 .span()
                 .map_or(At::START, |span| At::of(text, span.start));

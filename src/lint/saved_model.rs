@@ -103,6 +103,19 @@ fn follow(
     fn refs(names: &[String]) -> Vec<&str> {
         names.iter().map(String::as_str).collect()
     }
+    if let Some(graph) = &graph.graph_def {
+        let all = inputs.iter().map(|named| ("input", named));
+        for (side, (key, tensor)) in all.chain(outputs.iter().map(|named| ("output", named))) {
+            let node = tensor.as_deref().unwrap_or_default();
+            let node = node.split(':').next().unwrap_or_default();
+            if !graph.node.iter().any(|found| found.name == node) {
+                let message = format!(
+                    "signature \"{name}\": the {side} \"{key}\" is the tensor of a node \"{node}\" that the graph does not have: every call of it fails"
+                );
+                report.problem("tensor-missing", folder, message);
+            }
+        }
+    }
     let flow = graph.graph_def.as_ref().and_then(Flow::new);
     let Some(follows) = flow.and_then(|flow| flow.follows(&refs(&from), &refs(&to))) else {
         return;

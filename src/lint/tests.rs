@@ -32,9 +32,18 @@ fn versions(names: &[&str]) -> tempfile::TempDir {
     base
 }
 
+/// The same, with a graph in each.
+fn whole(names: &[&str]) -> tempfile::TempDir {
+    let base = versions(names);
+    for name in names {
+        write(base.path().join(name).join("saved_model.pb"), b"x").unwrap();
+    }
+    base
+}
+
 #[test]
 fn a_sound_models_config_is_clean() {
-    let base = versions(&["1", "2"]);
+    let base = whole(&["1", "2"]);
     let text = config(
         base.path().to_str().unwrap(),
         "model_version_policy { latest { num_versions: 2 } } version_labels { key: \"a\" value: 1 }",
@@ -45,7 +54,7 @@ fn a_sound_models_config_is_clean() {
 
 #[test]
 fn what_people_write_is_found_where_it_stands() {
-    let base = versions(&["1", "2"]);
+    let base = whole(&["1", "2"]);
     let base = base.path().to_str().unwrap();
     for (base, more, found) in [
         (base, "version_policy { all {} }", vec![("syntax", 5, 1)]),
@@ -100,7 +109,7 @@ fn what_people_write_is_found_where_it_stands() {
 
 #[test]
 fn a_skipped_folder_and_a_version_folder_as_base_path_are_told() {
-    let base = versions(&["1", "v2"]);
+    let base = whole(&["1", "v2"]);
     let text = config(base.path().to_str().unwrap(), "");
     assert_eq!(rules(&text), [("version-skipped", 3, 1)]);
     write(base.path().join("1/saved_model.pb"), b"").unwrap();
@@ -146,6 +155,7 @@ fn our_own_file_is_read_strictly() {
         [("configuration", 2, 2)]
     );
     assert_eq!(rules("window = \n"), [("configuration", 1, 10)]);
+    assert_eq!(rules("\u{feff}queue = 7\n"), []);
 }
 
 #[test]
@@ -259,6 +269,11 @@ fn symbolic_links_in_a_circle_come_to_an_end() {
     let report = examine(base.path()).unwrap();
     assert!(report.findings.iter().any(|note| note.rule == "unreadable"));
     assert!(examine(&base.path().join("1")).is_err());
+    // As the only version of a models.config.
+    let base = tempfile::tempdir().unwrap();
+    symlink(base.path().join("1"), base.path().join("1")).unwrap();
+    let text = config(base.path().to_str().unwrap(), "");
+    assert_eq!(rules(&text), [("incomplete", 3, 1)]);
 }
 
 #[test]
@@ -289,6 +304,31 @@ fn parts_of_another_kind_are_told_and_not_waited_for() {
     told("3", "variables is no folder");
     // A file where the base folder is expected.
     assert!(examine(&part("3", "variables").join("1")).is_err());
+}
+
+#[test]
+fn a_signature_of_what_the_graph_does_not_have_is_told() {
+    use crate::proto::tensorflow::{TensorInfo, tensor_info::Encoding};
+    let mut model = model_of(&["Placeholder", "MatMul"]);
+    let signatures = &mut model.meta_graphs[0].signature_def;
+    let signature = signatures.values_mut().next().unwrap();
+    let tensor = |name: &str| TensorInfo {
+        encoding: Some(Encoding::Name(name.to_owned())),
+        ..TensorInfo::default()
+    };
+    signature
+        .inputs
+        .insert("x".to_owned(), tensor("placeholder:0"));
+    signature.outputs.insert("y".to_owned(), tensor("dense:0"));
+    let base = versions(&["1"]);
+    write(base.path().join("1/saved_model.pb"), model.encode_to_vec()).unwrap();
+    let found = examine(base.path()).unwrap().findings;
+    let missing: Vec<_> = found
+        .iter()
+        .filter(|n| n.rule == "tensor-missing")
+        .collect();
+    assert_eq!(missing.len(), 1, "{found:?}");
+    assert!(missing[0].message.contains("node \"dense\""), "{found:?}");
 }
 
 #[test]
