@@ -9,6 +9,9 @@ use std::collections::VecDeque;
 /// Rows looked back on, and the fewest that say anything.
 const ROWS: usize = 512;
 const FEWEST: usize = 64;
+/// More distinct others than this, in more than a fifth of the rows since it first came: what is
+/// asked is often one and the same, as an empty text, and the client varies it all the same.
+const OTHERS: usize = 16;
 
 /// The inputs seen last.
 #[derive(Debug, Default)]
@@ -21,7 +24,17 @@ pub(super) struct Input {
 }
 
 impl Input {
-    pub(super) fn observe(&mut self, raw: u64) {
+    /// Takes the rows of a call. What fills a batch up, behind rows that differ, counts once.
+    pub(super) fn observe_call(&mut self, raw: &[u64]) {
+        let alike = raw.iter().all(|row| Some(row) == raw.first());
+        for (i, row) in raw.iter().enumerate() {
+            if alike || i == 0 || raw[i - 1] != *row {
+                self.observe(*row);
+            }
+        }
+    }
+
+    fn observe(&mut self, raw: u64) {
         if self.last.len() == ROWS
             && let Some(oldest) = self.last.pop_front()
             && let Some(count) = self.counts.get_mut(&oldest)
@@ -44,14 +57,17 @@ impl Input {
         if self.last.len() < FEWEST || top * 2 <= self.last.len() {
             return Verdict::quiet();
         }
+        let varied = self.last.iter().take_while(|raw| **raw != self.most);
+        let since = self.last.len() - varied.count();
+        if (since - top) * 5 > since && self.counts.len() > OTHERS {
+            return Verdict::quiet();
+        }
         let share = top as f64 / self.last.len() as f64;
         let evidence = format!(
             "one input makes up {:.0} % of the last {} rows: the client repeats itself",
             100.0 * share,
             self.last.len()
         );
-        let varied = self.last.iter().take_while(|raw| **raw != self.most);
-        let since = self.last.len() - varied.count();
         Verdict::of(
             Level::Suspicious,
             Kind::InputCollapse,
@@ -84,6 +100,28 @@ mod tests {
     }
 
     #[test]
+    fn padding_and_what_is_asked_often_are_no_collapse() {
+        let mut padded = Input::default();
+        for n in 0..200 {
+            let mut rows = vec![0; 32];
+            for (i, row) in rows.iter_mut().take(5).enumerate() {
+                *row = 1 + n * 5 + i as u64;
+            }
+            padded.observe_call(&rows);
+            assert_eq!(padded.verdict(1).level, Level::Quiet, "{n}");
+        }
+        let mut empty = Input::default();
+        let mut buffer = Input::default();
+        for n in 0..2000 {
+            empty.observe_call(&[if n % 10 < 7 { 0 } else { n }]);
+            assert_eq!(empty.verdict(1).level, Level::Quiet, "{n}");
+            buffer.observe_call(&[n % 5 / 4]);
+            let loud = buffer.verdict(1).level == Level::Suspicious;
+            assert_eq!(loud, n >= FEWEST as u64 - 1, "{n}");
+        }
+    }
+
+    #[test]
     fn more_than_half_is_found_as_by_looking_at_all() {
         let mut input = Input::default();
         for i in 0..4 * ROWS as u64 {
@@ -95,7 +133,13 @@ mod tests {
                 i
             });
             let top = input.counts.values().copied().max().unwrap_or(0) as usize;
-            let loud = input.last.len() >= FEWEST && top * 2 > input.last.len();
+            let first = input
+                .last
+                .iter()
+                .position(|raw| input.counts[raw] as usize == top);
+            let since = input.last.len() - first.unwrap_or(0);
+            let mixed = (since - top) * 5 > since && input.counts.len() > OTHERS;
+            let loud = input.last.len() >= FEWEST && top * 2 > input.last.len() && !mixed;
             let verdict = input.verdict(i);
             assert_eq!(verdict.level == Level::Suspicious, loud, "{i}");
             if loud {

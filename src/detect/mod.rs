@@ -198,6 +198,7 @@ impl Detector {
         };
         let rows: Vec<Row> = (0..n).map(|i| self.look(call, i)).collect();
         self.gate.end_call();
+        self.input.observe_call(&call.inputs.raw[..n]);
         self.learn_or_watch(call, &rows, facts);
     }
 
@@ -254,7 +255,6 @@ impl Detector {
                 self.vocabulary.insert(exact);
             }
         }
-        self.input.observe(call.inputs.raw[i]);
         let learning = !matches!(self.phase, Phase::Ready(_));
         self.cold.observe(row, call, i, scored, learning);
         Row {
