@@ -106,6 +106,12 @@ pub fn disk(truth: &ModelTruth) -> Option<String> {
     if !disk.skipped.is_empty() {
         says.push_str(&format!("\nskipped: {}", disk.skipped.join(", ")));
     }
+    if !disk.young.is_empty() {
+        says.push_str(&format!(
+            "\njust written, so that nothing is said of them yet: {:?}",
+            disk.young
+        ));
+    }
     Some(says)
 }
 

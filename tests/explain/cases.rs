@@ -241,6 +241,7 @@ fn by_shape_and_onset() -> Vec<(&'static str, Facts)> {
     };
     let mut other_load = collapsed();
     other_load.truth.other_load_at_onset = Some("resnet".to_owned());
+    other_load.zero_share = 1.0;
     vec![
         (
             "D19",

@@ -182,7 +182,7 @@ pub(super) fn d25(recent: &Recent) -> Option<Finding> {
                 "output `{}` of version {}: an input that was sent again got another answer in {} of {} cases, by more than rounding",
                 recent.output, recent.version, recent.repeats_changed, recent.repeats
             ),
-            "as dropout left on in the exported graph does, or sampling, or state".to_owned(),
+            "as dropout left on in the exported graph does, or state; a model that samples does so by design".to_owned(),
         ],
         recent.probe(),
     ))

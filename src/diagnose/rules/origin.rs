@@ -59,13 +59,21 @@ pub(super) fn saturated_by_the_inputs(facts: &Facts) -> bool {
 /// D22: one model goes wrong on one replica when another is loaded.
 pub(super) fn d22(facts: &Facts) -> Opinion {
     match &facts.truth.other_load_at_onset {
-        Some(other) if !facts.from_first_reply => likely(
-            0.7,
-            vec![format!(
+        Some(other) if !facts.from_first_reply => {
+            let mut evidence = vec![format!(
                 "model `{other}` was loaded within a minute of the onset; this one had answered well until then"
-            )],
-            doctor(facts, true),
-        ),
+            )];
+            // What such a device gives, as far as it was ever reported. Loads are frequent elsewhere.
+            let broken = facts.zero_share >= 0.9 || facts.kind == Some(Kind::NonFinite);
+            if broken {
+                evidence.push(
+                    "its outputs are zeros or no numbers, as of memory that was lost".to_owned(),
+                );
+                return likely(0.7, evidence, doctor(facts, true));
+            }
+            evidence.push("its outputs are no zeros, so that the load may be chance".to_owned());
+            likely(0.4, evidence, doctor(facts, true))
+        }
         Some(_) => Opinion::Silent,
         None if facts.truth.status.is_some() => {
             Opinion::Against("no other model was loaded near the onset".to_owned())

@@ -9,7 +9,16 @@ use crate::report::Kind;
 fn d22_another_model_was_loaded() {
     let mut facts = collapsed();
     facts.truth.other_load_at_onset = Some("big".to_owned());
+    let weight = |facts: &Facts| judge(facts).causes[0].weight;
     assert_eq!(first(&facts).0, "D22");
+    assert_eq!(weight(&facts), 0.4);
+    facts.zero_share = 1.0;
+    assert_eq!(first(&facts).0, "D22");
+    assert_eq!(weight(&facts), 0.7);
+    // Loads come and go: what has a reason of its own stands before one.
+    facts.zero_share = 0.0;
+    facts.kind = Some(Kind::CacheLike);
+    assert_eq!(first(&facts).0, "D19");
 }
 
 #[test]
