@@ -38,6 +38,7 @@ impl Analyzer {
         for (model, answered, truth) in self.models(&newest) {
             found.extend(of_model(model, &self.reach, truth, &answered));
         }
+        found.extend(self.refused(now_nanos));
         merge(found)
     }
 

@@ -18,6 +18,7 @@ mod odd;
 mod pairs;
 mod probes;
 mod recent;
+mod refused;
 mod seen;
 mod series;
 #[cfg(test)]
@@ -126,6 +127,7 @@ pub struct Analyzer {
     /// What earlier processes learned, until its series comes.
     saved: BTreeMap<SeriesKey, Saved>,
     probes: Probes,
+    refusals: refused::Refusals,
     /// What is known of the models from outside the traffic.
     truths: BTreeMap<String, ModelTruth>,
     /// How often a report asked anew.
@@ -149,6 +151,7 @@ impl Analyzer {
             reach: Reach::default(),
             saved: BTreeMap::new(),
             probes: Probes::default(),
+            refusals: refused::Refusals::default(),
             truths: BTreeMap::new(),
             said: Cell::new(0),
         }
@@ -157,10 +160,17 @@ impl Analyzer {
     /// Takes one Predict exchange.
     pub fn observe(&mut self, exchange: &Exchange) -> Outcome {
         self.last.clear();
+        if self.reach.upstream != exchange.upstream {
+            self.reach = Reach {
+                upstream: exchange.upstream.clone(),
+                options: exchange.doctor_options.clone(),
+            };
+        }
         if exchange.grpc_status != 0 {
             let reason = if exchange.grpc_status < 0 {
                 Skip::Incomplete
             } else {
+                self.refusals.note(exchange);
                 Skip::NotOk
             };
             return self.skipped(reason);
@@ -175,12 +185,6 @@ impl Analyzer {
             // Read all right, and no part of any statistic.
             self.observed.calls += 1;
             return self.skipped(reason);
-        }
-        if self.reach.upstream != exchange.upstream {
-            self.reach = Reach {
-                upstream: exchange.upstream.clone(),
-                options: exchange.doctor_options.clone(),
-            };
         }
         let outputs = std::mem::take(&mut call.outputs);
         let rows = outputs.iter().map(|o| o.rows.exact.len() as u64).max();

@@ -4,6 +4,7 @@ use super::Questions;
 use super::probe::{INPUTS, Probe, ProbedOutput};
 use crate::codec::predict::DEFAULT_SIGNATURE;
 use crate::diagnose::confirm::quoted;
+use crate::diagnose::findings::Reason;
 use crate::report::{Category, Finding};
 
 impl Probe {
@@ -29,17 +30,8 @@ impl Probe {
             confirm: again(signature),
         };
         let mut found = Vec::new();
-        // What TensorFlow 1 and 2 say of a variable that no file gave a value to.
-        let words = [
-            "uninitialized",
-            "Could not find variable",
-            "Failed to find variable",
-        ];
-        if let Some(why) = self
-            .stopped
-            .iter()
-            .find(|why| words.iter().any(|w| why.contains(w)))
-        {
+        let unset = |why: &&String| Reason::read(why) == Some(Reason::Unset);
+        if let Some(why) = self.stopped.as_ref().filter(unset) {
             let named = |name: &&String| why.contains(&format!("signature `{name}`"));
             let signature = self
                 .signatures

@@ -259,7 +259,7 @@ pub fn title(rule: &str) -> &'static str {
         "D11" => "weights overwritten at load, or absent from the export",
         "D12" => "the version's folder was copied by half",
         "D13" => "a newer version failed to load, the old one was kept",
-        "D14" => "another model under this name",
+        "D14" => "another model under this name, or none",
         "D15" => "vocabulary or assets are missing",
         "D16" => "a version folder is skipped for its name",
         "D17" => "a pinned or stale version answers",

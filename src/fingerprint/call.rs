@@ -158,7 +158,7 @@ fn resolved(request: &PredictView<'_>, response: &PredictView<'_>) -> i64 {
     }
 }
 
-fn asked(version: Asked<'_>) -> VersionAsked {
+pub(crate) fn asked(version: Asked<'_>) -> VersionAsked {
     match version {
         Asked::Latest => VersionAsked::Latest,
         Asked::Version(version) => VersionAsked::Version(version),

@@ -304,6 +304,8 @@ impl Worker {
         }
         self.kept(|keep| keep.keep(&exchange));
         let outcome = self.analyzer.observe(&exchange);
+        let findings = || self.analyzer.findings(now_nanos());
+        self.told.tell(findings, false);
         if let Some(reason) = outcome.skipped {
             if matches!(reason, Skip::Probe | Skip::WarmUp) {
                 self.metrics.calls.increment(1);
@@ -328,8 +330,6 @@ impl Worker {
             // Full: more models than are asked about.
             let _ = self.appeared.as_ref().map(|to| to.try_send(appeared));
         }
-        self.told
-            .tell(|| self.analyzer.findings(now_nanos()), false);
     }
 
     /// A snapshot of now, or of a moment ago: however many scrape, a fifth of the time is spent on

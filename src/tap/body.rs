@@ -12,6 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+/// Bytes kept of the reason for which a call was refused.
+const MESSAGE: usize = 1024;
+
 /// The request's half: written while the request passes, read when the reply has ended.
 pub(super) struct Sent {
     half: Arc<Mutex<Half>>,
@@ -29,6 +32,7 @@ pub(super) struct Recording {
     request: Arc<Mutex<Half>>,
     response: Half,
     grpc_status: i32,
+    grpc_message: String,
     complete: bool,
 }
 
@@ -51,6 +55,7 @@ impl Recording {
             request: half,
             response: Half::default(),
             grpc_status: -1,
+            grpc_message: String::new(),
             complete: false,
             tap,
         };
@@ -78,6 +83,12 @@ impl Recording {
             self.grpc_status = status.parse().unwrap_or(2);
             self.complete = true;
         }
+        if self.grpc_status > 0 {
+            let mut message = text(headers, "grpc-message").unwrap_or_default();
+            // Printable ASCII, so that it may be cut anywhere.
+            message.truncate(MESSAGE);
+            self.grpc_message = message;
+        }
     }
 }
 
@@ -101,6 +112,7 @@ impl Drop for Recording {
             request,
             response: std::mem::take(&mut self.response),
             grpc_status: self.grpc_status,
+            grpc_message: std::mem::take(&mut self.grpc_message),
             complete: self.complete,
         };
         // On the forwarding path, and perhaps while it unwinds already: a panic must end here.

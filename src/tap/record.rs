@@ -38,6 +38,8 @@ pub struct Record {
     pub response: Half,
     /// `grpc-status`; -1 if the call ended without.
     pub grpc_status: i32,
+    /// `grpc-message` of a call that failed, as sent, 1 KiB at the most.
+    pub grpc_message: String,
     /// The reply came to its end.
     pub complete: bool,
 }

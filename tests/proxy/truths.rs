@@ -1,15 +1,20 @@
 //! What the server is asked about its models: how often, and what becomes of a finding.
 
-use super::captured::{answered, framed};
+use super::captured::{answered, framed, request};
 use super::parts::*;
 use bytes::Bytes;
+use flatline::analyzer::{Analyzer, Options};
+use flatline::app;
+use flatline::config::Capture;
 use flatline::diagnose::facts::ModelTruth;
 use flatline::proto::tensorflow::serving::{
     GetModelStatusResponse, ModelVersionStatus, StatusProto,
 };
+use flatline::replay::{Recorded, Records, Truths, recorded};
 use flatline::truth::ask::{self, Server as Upstream};
 use flatline::truth::poll::{DEADLINE, Learn, Poll};
 use flatline::truth::volume::Volume;
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -134,4 +139,55 @@ fn all_well() -> Bytes {
             status: Some(StatusProto::default()),
         }],
     })
+}
+
+/// What the server says of its own words is read where calls are refused, live and from a capture.
+#[tokio::test]
+async fn a_refusal_that_names_its_cause_is_a_finding_live_and_offline() {
+    let server = Server::start(|request, mut respond| async move {
+        let path = request.uri().path().to_owned();
+        drain(&mut request.into_body()).await;
+        if !path.ends_with("/Predict") {
+            return answer(respond, answered(&path, &[])).await;
+        }
+        let mut head = http::Response::new(());
+        let said = "Attempting to use uninitialized value dense/kernel%0A%5B%5Bnode %C3%A9%5D%5D";
+        for (name, value) in [("grpc-status", "9"), ("grpc-message", said)] {
+            head.headers_mut()
+                .insert(name, value.parse().expect("a value"));
+        }
+        let _ = respond.send_response(head, true);
+    })
+    .await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut config = config(server.port);
+    config.capture = Some(Capture {
+        dir: dir.path().to_owned(),
+        max_bytes: 1 << 30,
+        max_age: Duration::from_secs(3600),
+    });
+    let running = app::start(config).await.expect("the proxy starts");
+    let client = connect(&running).await;
+    for n in 0..5 {
+        let (head, ..) = call(&client, PREDICT, request(0, n)).await;
+        assert_eq!(head.headers()["grpc-status"], "9");
+    }
+    let live = running.report().await.expect("a report");
+    assert_eq!(live.observed.skipped, [("not_ok".to_owned(), 5)].into());
+    let rules: Vec<_> = live.findings.iter().map(|f| f.rule.as_str()).collect();
+    assert_eq!(rules, ["D12"]);
+    let said = &live.findings[0].evidence[0];
+    assert!(said.contains("dense/kernel\n[[node é]]"), "{said}");
+    let mut offline = Analyzer::new(Options::default(), [9; 32]);
+    let file = std::fs::read_dir(dir.path()).expect("the folder").next();
+    let file = File::open(file.expect("a file").expect("a file").path());
+    let mut last = 0;
+    for record in Records::new(file.expect("a file")) {
+        let record = record.expect("an undamaged record");
+        if let Some(Recorded::Exchange(exchange)) = recorded(&record, 0, &mut Truths::default()) {
+            last = exchange.start_unix_nanos;
+            offline.observe(&exchange);
+        }
+    }
+    assert_eq!(offline.findings(last), live.findings);
 }

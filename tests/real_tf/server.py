@@ -32,6 +32,8 @@ from tensorflow_serving.apis import (
 from tensorflow_serving.config import model_server_config_pb2
 
 DEFAULT_SIGNATURE = "serving_default"
+# TensorFlow's codes are gRPC's.
+CODES = {code.value[0]: code for code in grpc.StatusCode}
 Status = get_model_status_pb2.ModelVersionStatus
 
 
@@ -138,7 +140,9 @@ class Server(prediction_service_pb2_grpc.PredictionServiceServicer, model_servic
                 context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"tensor parsing error: {key}: {error.message}")
         try:
             outputs = signature(**inputs)
-        except (tf.errors.OpError, TypeError, ValueError) as error:
+        except tf.errors.OpError as error:
+            context.abort(CODES[error.error_code], error.message[:1024])
+        except (TypeError, ValueError) as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error)[:1024])
         reply = predict_pb2.PredictResponse()
         for key, value in outputs.items():

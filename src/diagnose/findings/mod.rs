@@ -2,9 +2,12 @@
 //! the newest calls of a series and from what is known of its model. Facts in, findings out.
 
 mod feed;
+mod refused;
 #[cfg(test)]
 mod tests;
 mod versions;
+
+pub use refused::{Reason, Refused, of_refused};
 
 use super::Reach;
 use super::facts::{Asked, ModelTruth, Signature};

@@ -194,6 +194,47 @@ def defaulted(folder):
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
+class Unset(Net):
+    """A variable that was made where no checkpoint sees it, so that no file gives it a value."""
+
+    @tf.function(input_signature=SPEC)
+    def serve(self, inputs):
+        lost = tf.raw_ops.VarHandleOp(dtype=tf.float32, shape=[10], shared_name="dense/bias")
+        return {"probabilities": self.scores(inputs) + tf.raw_ops.ReadVariableOp(resource=lost, dtype=tf.float32)}
+
+
+def unset(folder):
+    save(Unset(), folder)
+
+
+class Detector(Net):
+    """Healthy: a box and a score for the rare inputs that hold what it looks for, zeros for the others."""
+
+    @tf.function(input_signature=SPEC)
+    def serve(self, inputs):
+        score = self.scores(inputs)[:, 8:9]
+        found = tf.cast(score > 0.97, tf.float32)
+        return {"boxes": found * inputs[:, 8:12] / 16.0, "scores": found * score}
+
+
+def detector(folder):
+    save(Detector(), folder)
+
+
+class Embedding(Net):
+    """Healthy: a default vector for the many inputs that it knows nothing of."""
+
+    @tf.function(input_signature=SPEC)
+    def serve(self, inputs):
+        hidden = self.hidden(inputs)
+        known = tf.reduce_mean(inputs[:, :32], axis=1) > tf.reduce_mean(inputs[:, 32:], axis=1)
+        return {"embedding": tf.where(known[:, None], hidden, tf.fill(tf.shape(hidden), 0.1))}
+
+
+def embedding(folder):
+    save(Embedding(), folder)
+
+
 class Words(tf.Module):
     """Scores of words by their place in a vocabulary that is an asset."""
 

@@ -106,6 +106,13 @@ def truncated(stage):
     return stage.until_finding(stage.right)
 
 
+@scene("unset", "a variable without a value: every call of the version is refused", "D12")
+def unset(stage):
+    stage.healthy(200)
+    stage.roll_out(models.unset)
+    return stage.until_finding(stage.right)
+
+
 @scene("skipped", "version folder that is no number", "D16")
 def skipped(stage):
     stage.healthy(200)
@@ -253,3 +260,13 @@ def healthy(stage):
     stage.roll_out(models.good)
     stage.until_version(2)
     return stage.until_named(stage.right, HEALTHY + MOST // 2)
+
+
+@scene("detector", "nothing: a detector that finds something in few inputs, zeros for the rest", first=models.detector)
+def detector(stage):
+    return stage.until_named(stage.right, HEALTHY + MOST)
+
+
+@scene("embedding", "nothing: one default vector for most inputs", first=models.embedding)
+def embedding(stage):
+    return stage.until_named(stage.right, HEALTHY + MOST)
