@@ -14,7 +14,9 @@ use super::baseline::{
 use super::scales::{Scales, Sketch};
 use super::verdict::Extent;
 use crate::report::Kind;
-use shares::{converges, outgrown, pull, rows_equal, share, spread, to_or_from_one, top, varied};
+use shares::{
+    converges, is_one_call, outgrown, pull, rows_equal, share, spread, to_or_from_one, top, varied,
+};
 use std::collections::VecDeque;
 
 /// Rows before the alarm that are looked at, at the most.
@@ -89,6 +91,9 @@ pub(super) fn name(history: &VecDeque<Seat>, scene: &Scene<'_>, onset: u64, row:
 /// One reply with equal rows may be a collapse, or rows that were filled with the first.
 fn is_early(scored: &[&Seat], kind: Kind) -> bool {
     if scored.len() < HASTY && !matches!(kind, Kind::Lagged | Kind::NonFinite) {
+        return true;
+    }
+    if kind == Kind::RowsEqual && is_one_call(scored) {
         return true;
     }
     let Some(newest) = scored.last() else {

@@ -122,18 +122,35 @@ pub(super) fn to_or_from_one(changed: &[&Seat]) -> bool {
         && share(changed, |seat| seat.exact == exact || away(seat)) >= 0.7
 }
 
-/// Neighbours within a call are equal, neighbours across calls are not, and the calls whose rows
-/// are equal do not share one output.
-pub(super) fn rows_equal(scored: &[&Seat]) -> bool {
-    let mut outputs: HashMap<u64, u32> = HashMap::new();
+/// Outputs of calls of several rows that are all equal, and in how many calls each stands.
+fn of_equal_rows(scored: &[&Seat]) -> HashMap<u64, u32> {
+    let mut outputs = HashMap::new();
     for call in scored.chunk_by(|a, b| a.call == b.call) {
         if call.len() > 1 && call.iter().all(|seat| seat.exact == call[0].exact) {
             *outputs.entry(call[0].exact).or_insert(0) += 1;
         }
     }
+    outputs
+}
+
+/// Whether one call alone, at the most, holds equal rows.
+pub(super) fn is_one_call(scored: &[&Seat]) -> bool {
+    of_equal_rows(scored).into_values().sum::<u32>() < 2
+}
+
+/// Neighbours within a call are equal, neighbours across calls are not, and the calls whose rows
+/// are equal do not share one output.
+pub(super) fn rows_equal(scored: &[&Seat]) -> bool {
+    let outputs = of_equal_rows(scored);
     let calls: u32 = outputs.values().sum();
     let most = outputs.into_values().max().unwrap_or(0);
     if most >= 2 && most * 2 > calls {
+        return false;
+    }
+    // A reply of a replica that went flat is alone among others.
+    let mut newest = scored.chunk_by(|a, b| a.call == b.call).rev();
+    let newest = newest.find(|call| call.len() > 1);
+    if newest.is_some_and(|call| call.iter().any(|seat| seat.exact != call[0].exact)) {
         return false;
     }
     let (mut within, mut across) = ((0, 0), (0, 0));
