@@ -4,8 +4,11 @@ use super::{Report, Signature, Tensor};
 use crate::codec::predict::DEFAULT_SIGNATURE;
 use crate::proto::tensorflow::{MetaGraphDef, SavedModel, SignatureDef, TensorInfo};
 use crate::saved_model::{Flow, describe, serving, tensor_name};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
+
+/// Nodes times inputs that are followed in one version: some seconds.
+const MOST_WORK: usize = 10_000_000;
 
 pub(super) fn check(report: &mut Report, folder: &Path, model: &SavedModel) {
     let Some(graph) = serving(model) else {
@@ -51,6 +54,7 @@ pub(super) fn check(report: &mut Report, folder: &Path, model: &SavedModel) {
         let message = "has no signature \"serving_default\": calls that name no signature fail";
         report.warning("no-default-signature", folder, message);
     }
+    let mut budget = MOST_WORK;
     for (name, signature) in signatures {
         report.signatures.push(Signature {
             path: folder.to_owned(),
@@ -58,7 +62,7 @@ pub(super) fn check(report: &mut Report, folder: &Path, model: &SavedModel) {
             inputs: tensors(&signature.inputs),
             outputs: tensors(&signature.outputs),
         });
-        follow(report, folder, graph, name, signature);
+        follow(report, folder, graph, name, signature, &mut budget);
     }
 }
 
@@ -81,6 +85,7 @@ fn follow(
     graph: &MetaGraphDef,
     name: &str,
     signature: &SignatureDef,
+    budget: &mut usize,
 ) {
     let named = |infos: &'_ HashMap<String, TensorInfo>| {
         let mut names: Vec<(String, Option<String>)> = infos
@@ -104,11 +109,12 @@ fn follow(
         names.iter().map(String::as_str).collect()
     }
     if let Some(graph) = &graph.graph_def {
+        let nodes: HashSet<&str> = graph.node.iter().map(|node| node.name.as_str()).collect();
         let all = inputs.iter().map(|named| ("input", named));
         for (side, (key, tensor)) in all.chain(outputs.iter().map(|named| ("output", named))) {
             let node = tensor.as_deref().unwrap_or_default();
             let node = node.split(':').next().unwrap_or_default();
-            if !graph.node.iter().any(|found| found.name == node) {
+            if !nodes.contains(node) {
                 let message = format!(
                     "signature \"{name}\": the {side} \"{key}\" is the tensor of a node \"{node}\" that the graph does not have: every call of it fails"
                 );
@@ -116,6 +122,17 @@ fn follow(
             }
         }
     }
+    let nodes = graph.graph_def.as_ref().map_or(0, |graph| graph.node.len());
+    let work = nodes.saturating_mul(from.len());
+    if *budget < work {
+        let message = format!(
+            "signature \"{name}\": {} inputs in a graph of {nodes} nodes are too many to be followed to the outputs",
+            from.len()
+        );
+        report.warning("unread", folder, message);
+        return;
+    }
+    *budget -= work;
     let flow = graph.graph_def.as_ref().and_then(Flow::new);
     let Some(follows) = flow.and_then(|flow| flow.follows(&refs(&from), &refs(&to))) else {
         return;

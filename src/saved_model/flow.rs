@@ -133,8 +133,8 @@ impl<'a> Flow<'a> {
                 if !control && !arguments.contains(&true) {
                     continue;
                 }
-                // What runs Python can keep anything anywhere.
-                if node.op.contains("PyFunc") {
+                // What runs Python can keep anything anywhere, and a stage under its name alone.
+                if node.op.contains("PyFunc") || node.op.ends_with("Stage") {
                     return None;
                 }
                 let mut written = vec![!READERS.contains(&node.op); arguments.len()];
