@@ -332,3 +332,66 @@ fn an_alarm_before_any_history_ends_with_a_handful_of_other_outputs() {
     assert_eq!(resolved.map(|(_, rows)| *rows), Some(351), "{states:?}");
     assert_ne!(analyzer.report(0).series[0].state, State::Firing);
 }
+
+#[test]
+fn a_sensor_at_rest_beside_a_clock_is_no_flat_model() {
+    let mut analyzer = analyzer();
+    for n in 0..900 {
+        // It moves by day, and a clock goes on beside it.
+        let moves = !(300..=500).contains(&n);
+        let mut inputs = noise(if moves { n } else { 300 }, 7);
+        inputs.push(n as f32);
+        let outputs = noise(if moves { n } else { 300 }, 3);
+        analyzer.observe(&call(n, inputs, &[1, 8], &[("y", outputs, &[1, 3])]));
+    }
+    assert_eq!(fired(&analyzer), []);
+    // A model that goes flat while all columns move is found as before.
+    for n in 900..1100 {
+        let inputs = noise(n, 8);
+        analyzer.observe(&call(
+            n,
+            inputs,
+            &[1, 8],
+            &[("y", vec![0.3, 0.2, 0.5], &[1, 3])],
+        ));
+    }
+    assert_eq!(fired(&analyzer).len(), 1);
+}
+
+#[test]
+fn batches_that_begin_alike_are_no_client_that_repeats_itself() {
+    let mut analyzer = analyzer();
+    for n in 0..200 {
+        let mut inputs = noise(n, 32);
+        inputs[..16].fill(0.0);
+        let outputs = inputs.chunks(8).flat_map(|row| [row[0] + row[1], row[2]]);
+        let outputs = outputs.collect();
+        analyzer.observe(&call(n, inputs, &[4, 8], &[("y", outputs, &[4, 2])]));
+        let report = analyzer.report(0);
+        assert_eq!(report.series[0].state, State::Inactive, "{n}");
+    }
+    for n in 200..240 {
+        let same = call(n, noise(7, 32), &[4, 8], &[("y", noise(8, 8), &[4, 2])]);
+        analyzer.observe(&same);
+    }
+    let report = analyzer.report(0);
+    assert_eq!(report.series[0].kind, Some(Kind::InputCollapse));
+}
+
+#[test]
+fn what_is_out_of_reach_from_the_first_reply_on_is_a_value() {
+    let mut analyzer = analyzer();
+    for n in 0..1500 {
+        let far = |value: f32| if value > 0.2 { f32::INFINITY } else { value };
+        let near = noise(n + 3, 6).into_iter().map(far).collect();
+        let log = if n % 5 < 3 {
+            f32::NEG_INFINITY
+        } else {
+            noise(n, 1)[0]
+        };
+        let outputs: [(&str, Vec<f32>, &[usize]); 2] =
+            [("distance", near, &[1, 6]), ("log", vec![log], &[1, 1])];
+        analyzer.observe(&call(n, noise(n, 8), &[1, 8], &outputs));
+    }
+    assert_eq!(fired(&analyzer), []);
+}

@@ -78,21 +78,21 @@ fn decoded_as_one(history: &History) -> Option<Verdict> {
 /// One request again and again; single rows are counted by the detector.
 fn repeated(history: &History) -> Option<Verdict> {
     let rows = last(history, CALLS * ROWS);
-    let mut first: Vec<(u64, u64)> = rows.iter().rev().map(|row| (row.call, row.raw)).collect();
-    first.dedup_by_key(|(call, _)| *call);
-    // The oldest call may be cut.
-    let newest = first.len().saturating_sub(CALLS);
-    let (calls, last) = (&first[newest..], first.last()?);
-    if calls.len() < CALLS || calls.iter().any(|(_, raw)| *raw != last.1) {
+    // From the newest call back.
+    let mut calls = rows.chunk_by(|a, b| a.call == b.call).take(CALLS);
+    let newest = calls.next()?;
+    let raw = |call: &[&RowFact]| call.iter().map(|row| row.raw).collect::<Vec<u64>>();
+    let first = raw(newest);
+    let alike = |call: &&[&RowFact]| first == raw(call);
+    let alike: Vec<&[&RowFact]> = calls.take_while(alike).collect();
+    if alike.len() + 1 < CALLS {
         return None;
     }
-    let onset = rows.iter().rev().find(|row| row.call == calls[0].0)?;
+    let onset = alike.last()?.last()?;
     suspicious(
         Kind::InputCollapse,
         onset.row,
-        format!(
-            "{CALLS} calls in a row began with one and the same input: the client repeats itself"
-        ),
+        format!("{CALLS} calls in a row were one and the same: the client repeats itself"),
     )
 }
 

@@ -50,6 +50,9 @@ pub(super) struct Gate {
     recent: VecDeque<Sketch>,
     /// The last new inputs of this call.
     call: VecDeque<Sketch>,
+    /// The input before, not standardised, and whether more than one of its columns ever changed.
+    before: Vec<f32>,
+    many: bool,
 }
 
 impl Gate {
@@ -82,6 +85,18 @@ impl Gate {
             novel: true,
             ..Pass::default()
         }
+    }
+
+    /// Whether the input, which is not standardised, is the one before but for one column at the most,
+    /// though others have changed before.
+    pub(super) fn rests(&mut self, input: &[f32]) -> bool {
+        let columns = self.before.iter().zip(input);
+        let changed = columns.filter(|(before, now)| before != now).count();
+        self.many |= changed > 1;
+        let rests = self.many && changed <= 1 && self.before.len() == input.len();
+        self.before.clear();
+        self.before.extend_from_slice(input);
+        rests
     }
 
     fn again(&mut self, place: usize, output: u32, along: f32, category: u8) -> Pass {

@@ -9,9 +9,10 @@ use std::collections::VecDeque;
 /// Rows looked back on, and the fewest that say anything.
 const ROWS: usize = 512;
 const FEWEST: usize = 64;
-/// More distinct others than this, in more than a fifth of the rows since it first came: what is
+/// More distinct others than this, in more than one row of [`SHARE`] since it first came: what is
 /// asked is often one and the same, as an empty text, and the client varies it all the same.
 const OTHERS: usize = 16;
+const SHARE: usize = 16;
 
 /// The inputs seen last.
 #[derive(Debug, Default)]
@@ -59,7 +60,7 @@ impl Input {
         }
         let varied = self.last.iter().take_while(|raw| **raw != self.most);
         let since = self.last.len() - varied.count();
-        if (since - top) * 5 > since && self.counts.len() > OTHERS {
+        if (since - top) * SHARE > since && self.counts.len() > OTHERS {
             return Verdict::quiet();
         }
         let share = top as f64 / self.last.len() as f64;
@@ -138,7 +139,7 @@ mod tests {
                 .iter()
                 .position(|raw| input.counts[raw] as usize == top);
             let since = input.last.len() - first.unwrap_or(0);
-            let mixed = (since - top) * 5 > since && input.counts.len() > OTHERS;
+            let mixed = (since - top) * SHARE > since && input.counts.len() > OTHERS;
             let loud = input.last.len() >= FEWEST && top * 2 > input.last.len() && !mixed;
             let verdict = input.verdict(i);
             assert_eq!(verdict.level == Level::Suspicious, loud, "{i}");

@@ -1,28 +1,36 @@
-//! Minus infinity that is meant: actions that are masked, the logarithm of a chance of nothing.
+//! Infinity that is meant: actions that are masked, the logarithm of a chance of nothing, what is out
+//! of reach.
 
 use super::rows::{Numbers, OutputRows};
 
 /// Rows that decide whether it is.
 const FIRST: u32 = 64;
+/// One row in so many is no accident.
+const SHARE: u32 = 8;
 
-/// Whether minus infinity beside numbers is a value of this output as any other: more of its first
-/// rows hold it than do not. A model that only later gives it is not meant to.
+/// Whether infinity of one sign is a value of this output as any other: an eighth of its first rows
+/// hold it, and an eighth are finite where the row is that one number. A model that only later gives it
+/// is not meant to.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Masks {
     rows: u32,
     masked: u32,
+    finite: u32,
 }
 
 impl Masks {
     /// Takes the rows of a call, of which those that are masked become finite where that is meant.
     pub fn allow(&mut self, outputs: &mut OutputRows) {
         for numbers in &mut outputs.numbers {
-            let masked = *numbers == Numbers::Masked;
+            let masked = matches!(numbers, Numbers::Masked | Numbers::Infinite);
             if self.rows < FIRST {
                 self.rows += 1;
                 self.masked += u32::from(masked);
+                self.finite += u32::from(numbers.are_finite());
             }
-            if masked && 2 * self.masked > self.rows {
+            let often = |rows: u32| SHARE * rows > self.rows;
+            let beside = *numbers == Numbers::Masked || often(self.finite);
+            if masked && often(self.masked) && beside {
                 *numbers = Numbers::Finite;
             }
         }
@@ -53,5 +61,16 @@ mod tests {
         };
         assert_eq!(finite(fresh, late), 64);
         assert_eq!(finite(fresh, |_| Numbers::Broken), 0);
+    }
+
+    #[test]
+    fn one_number_may_be_infinite_beside_rows_that_are_not() {
+        let fresh = Masks::default();
+        let some = |row| match row % 5 {
+            0 | 1 => Numbers::Finite,
+            _ => Numbers::Infinite,
+        };
+        assert_eq!(finite(fresh, some), 1000);
+        assert_eq!(finite(fresh, |_| Numbers::Infinite), 0, "nothing else");
     }
 }

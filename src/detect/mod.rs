@@ -256,7 +256,10 @@ impl Detector {
             }
         }
         let learning = !matches!(self.phase, Phase::Ready(_));
-        self.cold.observe(row, call, i, scored, learning);
+        // Before there are scales: one column alone goes on, as a clock does beside a sensor at rest.
+        let rests = self.gate.rests(raw_sketch);
+        self.cold
+            .observe(row, call, i, scored && !(learning && rests), learning);
         Row {
             row,
             input: call.inputs.effective[i],

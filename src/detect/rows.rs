@@ -57,7 +57,7 @@ pub struct OutputRows {
     pub kind: ValueKind,
     /// `rows * min(width, OUTPUT_WIDTH)` numbers, row-major. Wider rows hold a fixed Gaussian
     /// projection. NaN stays NaN,
-    /// minus infinity beside numbers is 0. For strings one number a row, a hash of the value.
+    /// infinity of one sign, beside numbers or alone, is 0. For strings one number a row, a hash of the value.
     pub values: Vec<f64>,
     /// Largest absolute difference of `sum(row) - 1` over the call where every element is in
     /// `[0, 1]` and the row is wider than one; `None` otherwise. Tells class scores.
@@ -70,8 +70,10 @@ pub enum Numbers {
     /// All are finite; text is.
     #[default]
     Finite,
-    /// Some are finite, the rest is minus infinity.
+    /// Some are finite, the rest is infinity of one sign.
     Masked,
+    /// The one number of the row is infinity.
+    Infinite,
     /// NaN or infinity.
     Broken,
 }
@@ -83,8 +85,14 @@ impl Numbers {
         if elements.iter().all(|value| value.is_finite()) {
             return Numbers::Finite;
         }
-        let masked = |value: &f64| value.is_finite() || *value == f64::NEG_INFINITY;
-        if elements.iter().all(masked) && elements.iter().any(|value| value.is_finite()) {
+        if let [f64::INFINITY | f64::NEG_INFINITY] = elements {
+            return Numbers::Infinite;
+        }
+        let of_one_sign = [f64::INFINITY, f64::NEG_INFINITY].iter().any(|infinity| {
+            let mut all = elements.iter();
+            all.all(|value| value.is_finite() || value == infinity)
+        });
+        if of_one_sign && elements.iter().any(|value| value.is_finite()) {
             return Numbers::Masked;
         }
         Numbers::Broken

@@ -4,7 +4,6 @@ use super::Questions;
 use super::probe::{INPUTS, Probe, ProbedOutput};
 use crate::codec::predict::DEFAULT_SIGNATURE;
 use crate::diagnose::confirm::quoted;
-use crate::diagnose::findings::Reason;
 use crate::report::{Category, Finding};
 
 impl Probe {
@@ -30,8 +29,7 @@ impl Probe {
             confirm: again(signature),
         };
         let mut found = Vec::new();
-        let unset = |why: &&String| Reason::read(why) == Some(Reason::Unset);
-        if let Some(why) = self.stopped.as_ref().filter(unset) {
+        if let Some(why) = self.stopped.as_ref().filter(|_| self.unset) {
             let named = |name: &&String| why.contains(&format!("signature `{name}`"));
             let signature = self
                 .signatures
@@ -44,7 +42,12 @@ impl Probe {
         for output in &self.outputs {
             let name = self.named(output);
             // A class id may well be one for eight inputs out of nowhere, and a score be cut to 0.
-            let flat = output.real && output.distinct == 1 && output.inputs == INPUTS;
+            // Beside one that varies it is meant, as anchors or a temperature are.
+            let beside = self
+                .outputs
+                .iter()
+                .any(|other| other.signature == output.signature && other.distinct > 1);
+            let flat = output.real && output.distinct == 1 && output.inputs == INPUTS && !beside;
             if output.non_finite > 0 {
                 let line = format!("{name} holds NaN or infinity");
                 // Some may be the logarithm of the zeros that were sent, or of what is too large.
@@ -132,6 +135,7 @@ impl Probe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnose::findings::Reason;
 
     /// The rules that speak of an output, and whether they are certain.
     fn said(output: ProbedOutput) -> Vec<(String, bool)> {
@@ -149,7 +153,10 @@ mod tests {
     fn a_variable_without_a_value_is_the_servers_own_word() {
         let said = |why: &str| {
             let upstream = "127.0.0.1:8500".parse().expect("an address");
-            let probe = Probe::none(why.to_owned());
+            let probe = Probe {
+                unset: Reason::read(9, why) == Some(Reason::Unset),
+                ..Probe::none(why.to_owned())
+            };
             let found = probe.findings(&Questions::about(upstream, "m"));
             found.into_iter().map(|f| f.rule).collect::<Vec<_>>()
         };

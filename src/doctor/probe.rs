@@ -8,6 +8,7 @@ use crate::codec::dtype::{Class, DType};
 use crate::codec::predict::DEFAULT_SIGNATURE;
 use crate::detect::{is_bound, rows::Numbers};
 use crate::diagnose::facts::Signature;
+use crate::diagnose::findings::Reason;
 use crate::proto::tensorflow::serving::model_spec::VersionChoice;
 use crate::proto::tensorflow::serving::{ModelSpec, PredictRequest, PredictResponse};
 use crate::proto::tensorflow::{DataType, TensorProto};
@@ -37,6 +38,9 @@ pub struct Probe {
     pub version: Option<i64>,
     /// Why no more calls were sent, if so.
     pub stopped: Option<String>,
+    /// Whether the server said that a variable has no value.
+    #[serde(skip)]
+    pub(super) unset: bool,
     /// Each output.
     pub outputs: Vec<ProbedOutput>,
 }
@@ -214,8 +218,11 @@ impl Calls<'_> {
         let number = self.probe.calls;
         let reply = self.bound.wait(self.server.predict(request.clone())).await;
         let reply = reply.map_err(|late| format!("call {number} had {late}"))?;
-        let reply = reply
-            .map_err(|status| format!("the server refused call {number}: {}", status.message()))?;
+        let reply = reply.map_err(|status| {
+            let reason = Reason::read(status.code() as i32, status.message());
+            self.probe.unset |= reason == Some(Reason::Unset);
+            format!("the server refused call {number}: {}", status.message())
+        })?;
         Ok(Asked { request, reply })
     }
 }
@@ -287,7 +294,8 @@ fn judge(
                 echo_of: inputs.into_iter().find(|input| echo(input)).cloned(),
                 non_finite: all()
                     .filter_map(|asked| asked.reply.outputs.get(name))
-                    .filter(|tensor| Numbers::of(&values(tensor)) == Numbers::Broken)
+                    .map(|tensor| Numbers::of(&values(tensor)))
+                    .filter(|found| matches!(found, Numbers::Broken | Numbers::Infinite))
                     .count(),
                 bounds: all()
                     .filter_map(|asked| asked.reply.outputs.get(name))

@@ -43,7 +43,7 @@ pub(super) fn rows(key: &Key, name: &str, tensor: &Effective<'_>, rows: u64) -> 
         found.numbers.push(numbers);
         found.argmax.push(argmax(&elements));
         simplex.add(&elements);
-        if numbers == Numbers::Masked {
+        if matches!(numbers, Numbers::Masked | Numbers::Infinite) {
             let masks = elements.iter_mut().filter(|value| !value.is_finite());
             masks.for_each(|value| *value = 0.0);
         }
