@@ -5,9 +5,9 @@ use super::history::{CallFact, RowFact};
 use super::seen::{Seen, is_unread};
 use super::series::{Series, SeriesKey};
 use crate::diagnose::facts::{
-    Asked, Encoding, Facts, Latency, Part, Previous, Signature, Split, Truth,
+    Asked, Encoding, Facts, Latency, Part, Previous, Signature, Split, TensorSpec, Truth,
 };
-use crate::fingerprint::call::VersionAsked;
+use crate::fingerprint::call::{InputFact, VersionAsked};
 use crate::fingerprint::print_map::{PrintMap, PrintSet};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -92,7 +92,17 @@ pub(super) fn mismatch(
     calls: &[&CallFact],
     signature: Option<&Signature>,
 ) -> Option<String> {
-    let (last, spec) = calls.last().zip(signature?.outputs.get(output))?;
+    let signature = signature?;
+    let (last, spec) = calls.last().zip(signature.outputs.get(output))?;
+    // Who sends other shapes than were promised gets others back.
+    let kept = |input: &InputFact| {
+        let spec = signature.inputs.get(&input.name);
+        let dims = |spec: &TensorSpec| spec.mismatch(&spec.dtype, &input.dims);
+        spec.and_then(dims).is_none()
+    };
+    if !last.inputs.iter().all(kept) {
+        return None;
+    }
     let what = spec.mismatch(last.dtype, &last.dims)?;
     Some(format!("output `{output}`: {what}"))
 }

@@ -43,8 +43,16 @@ pub(super) fn compare(
         !inputs.iter().copied().flatten().all(known)
             || series.seen.shift(inputs.into_iter()).is_some()
     };
-    let alike = |keep: &dyn Fn(&CallFact) -> bool, shape: &dyn Fn(&Shape) -> bool| {
-        alike(calls, keep, &rows_of(keep), before.rows(shape))
+    // What began while the alert fired already did not bring it about.
+    let late = |shape: &dyn Fn(&Shape) -> bool| {
+        let first = series.seen.first(shape);
+        first
+            .zip(series.fired_row)
+            .is_some_and(|(first, fired)| first > fired)
+    };
+    let alike = |keep: &dyn Fn(&CallFact) -> bool, shape: &dyn Fn(&Shape) -> bool| EncodedAlike {
+        late: late(shape),
+        ..alike(calls, keep, &rows_of(keep), before.rows(shape))
     };
     facts.unread = alike(&has_unread, &|shape| !shape.unread.is_empty());
     facts.narrow = alike(&|call| is_narrow(&call.inputs), &|shape| shape.narrow);
@@ -68,6 +76,12 @@ pub(super) fn compare(
                 moved: moved(&lacks),
                 rows_before: before.rows(&|shape| !shape.inputs.contains(&name)),
                 sent_before: before.rows(&|shape| shape.inputs.contains(&name)),
+                sent_here: {
+                    let here = series.seen.before(Some(before.onset));
+                    let had = here.filter(|(shape, _)| shape.inputs.contains(&name));
+                    had.map(|(_, rows)| rows).sum()
+                },
+                late: late(&|shape| !shape.inputs.contains(&name)),
             };
             facts.left_out.insert(name, left_out);
         }
@@ -141,6 +155,7 @@ fn alike(
         distinct_effective: distinct(rows, |row| row.effective),
         distinct_outputs: distinct(rows, |row| row.output),
         rows_before,
+        late: false,
     }
 }
 

@@ -5,6 +5,7 @@ use super::history::{CallFact, RowFact};
 use super::seen::is_unread;
 use super::series::{Series, SeriesKey};
 use super::{Analyzer, State, facts};
+use crate::detect::is_bound;
 use crate::diagnose::accounts::Accounts;
 use crate::diagnose::facts::{Asked, ModelTruth};
 use crate::diagnose::findings::{Answered, Recent, merge, of_model, of_series};
@@ -167,12 +168,19 @@ impl Analyzer {
             let rows: Vec<_> = series.history.rows.iter().collect();
             recent.distinct_inputs = facts::distinct(&rows, |row| row.effective);
             recent.distinct_outputs = facts::distinct(&rows, |row| row.output);
+            let real = ["DT_FLOAT", "DT_DOUBLE", "DT_HALF", "DT_BFLOAT16"];
+            let real = calls.last().is_some_and(|call| real.contains(&call.dtype));
+            let bound =
+                |row: &&RowFact| is_bound(&f64::from(row.low)) && is_bound(&f64::from(row.high));
+            recent.is_telling = real && !rows.last().is_some_and(bound);
             recent.is_meant = self.is_meant(key);
         }
         let client = series.alert.kind() == Some(Kind::InputCollapse);
         if series.alert.state() == State::Inactive || client {
             // While a series is in trouble, a change of its replies is the trouble itself.
             (recent.repeats, recent.repeats_changed) = repeats(series, since);
+            let ignored = &self.options.ignore_inputs;
+            recent.ignores = ignored.iter().any(|name| recent.sent.contains_key(name));
         }
         recent
     }
@@ -194,7 +202,8 @@ fn narrow(recent: &mut Recent, series: &Series, calls: &[&CallFact]) {
     recent.wide_before = series.seen.before_narrow();
 }
 
-/// Rows whose effective input came before, and those that got clearly another output.
+/// Rows of requests that came before as a whole, and those that got clearly another output: a row's
+/// output may depend on the rows beside it.
 fn repeats(series: &Series, since: i64) -> (u64, u64) {
     let calls = series.history.calls.iter();
     let oldest = calls.filter(|c| c.at_nanos >= since).map(|c| c.call).min();
@@ -203,18 +212,25 @@ fn repeats(series: &Series, since: i64) -> (u64, u64) {
     let most = series.history.rows.len();
     let mut last: PrintMap<&RowFact> = PrintMap::with_capacity_and_hasher(most, Default::default());
     let (mut repeats, mut changed) = (0, 0);
-    for row in series.history.rows.iter().filter(|row| row.call >= oldest) {
-        // Against the reply before, not the first: one change of all replies is a collapse.
-        let Some(before) = last.insert(row.effective, row) else {
-            continue;
-        };
-        repeats += 1;
-        let far = |a: f32, b: f32| (a - b).abs() > SAME * a.abs().max(b.abs());
-        let other = before.output != row.output
-            && (far(before.low, row.low)
-                || far(before.high, row.high)
-                || far(before.first, row.first));
-        changed += u64::from(other);
+    let rows = series.history.rows.iter().filter(|row| row.call >= oldest);
+    let rows: Vec<&RowFact> = rows.collect();
+    for call in rows.chunk_by(|a, b| a.call == b.call) {
+        let mix =
+            |all: u64, row: u64| (all.rotate_left(7) ^ row).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let request = call.iter().fold(0, |all, row| mix(all, row.effective));
+        for (row, i) in call.iter().zip(0..) {
+            // Against the reply before, not the first: one change of all replies is a collapse.
+            let Some(before) = last.insert(mix(request, i), row) else {
+                continue;
+            };
+            repeats += 1;
+            let far = |a: f32, b: f32| (a - b).abs() > SAME * a.abs().max(b.abs());
+            let other = before.output != row.output
+                && (far(before.low, row.low)
+                    || far(before.high, row.high)
+                    || far(before.first, row.first));
+            changed += u64::from(other);
+        }
     }
     (repeats, changed)
 }

@@ -27,6 +27,8 @@ mod tied;
 mod traffic;
 mod truths;
 mod turns;
+#[cfg(test)]
+mod whole;
 mod wire;
 
 use crate::detect::rows::CallRows;
@@ -180,6 +182,7 @@ impl Analyzer {
             Ok(call) => call,
             Err(reason) => return self.skipped(reason),
         };
+        self.refusals.answered(&call);
         let at_nanos = exchange.start_unix_nanos;
         if let Some(reason) = self.probes.look(&call, at_nanos) {
             // Read all right, and no part of any statistic.

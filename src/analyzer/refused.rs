@@ -4,13 +4,15 @@ use super::Analyzer;
 use crate::codec::predict::spec;
 use crate::diagnose::facts::ModelTruth;
 use crate::diagnose::findings::{Reason, Refused, of_refused};
-use crate::fingerprint::call::asked;
+use crate::fingerprint::call::{Call, asked};
 use crate::proto::flatline::v1::Exchange;
 use crate::report::Finding;
 use std::collections::BTreeMap;
 
 /// Models and reasons that are kept: names come from the wire.
 const MOST: usize = 64;
+/// Bytes of a name that is kept.
+const LONGEST: usize = 256;
 /// What was not said again for so long is over.
 const OVER_NANOS: i64 = 60_000_000_000;
 
@@ -21,12 +23,15 @@ pub(super) struct Refusals(BTreeMap<(String, Reason), (i64, Refused)>);
 impl Refusals {
     /// Takes a call that was refused.
     pub(super) fn note(&mut self, exchange: &Exchange) {
-        let Some(reason) = Reason::read(&exchange.grpc_message) else {
+        let Some(reason) = Reason::read(exchange.grpc_status, &exchange.grpc_message) else {
             return;
         };
         let Ok(spec) = spec(&exchange.request) else {
             return;
         };
+        if spec.name.len() > LONGEST || spec.signature.len() > LONGEST {
+            return;
+        }
         let now = exchange.start_unix_nanos;
         let key = (spec.name.to_owned(), reason);
         let before = self.0.remove(&key).filter(|(last, _)| is_now(*last, now));
@@ -44,6 +49,19 @@ impl Refusals {
             signature: spec.signature.to_owned(),
         };
         self.0.insert(key, (now, refused));
+    }
+
+    /// A call was answered: what was refused in the same words is over.
+    pub(super) fn answered(&mut self, call: &Call) {
+        if !self.0.is_empty() {
+            let over = |model: &str, refused: &Refused| {
+                *model == call.model
+                    && refused.asked == call.asked
+                    && refused.signature == call.signature
+            };
+            self.0
+                .retain(|(model, _), (_, refused)| !over(model, refused));
+        }
     }
 }
 
@@ -80,7 +98,7 @@ mod tests {
 
     fn refused(n: u64, model: &str, message: &str) -> Exchange {
         Exchange {
-            grpc_status: 9,
+            grpc_status: if message == UNSET { 9 } else { 5 },
             grpc_message: message.to_owned(),
             response: Vec::new().into(),
             ..of_model(exchange(n, healthy), model)
@@ -130,16 +148,23 @@ mod tests {
         let found = analyzer.findings(last);
         let found: Vec<_> = found.iter().map(|f| (&*f.rule, &*f.model)).collect();
         assert_eq!(found, [("D14", "m")]);
+        analyzer.observe(&exchange(16, healthy));
+        assert_eq!(analyzer.findings(last), [], "it is back");
     }
 
     #[test]
     fn other_reasons_and_ever_new_names_hold_nothing() {
         let mut analyzer = analyzer();
         for n in 0..500 {
-            analyzer.observe(&refused(n, "m", "Incompatible shapes"));
+            analyzer.observe(&refused(n, "m", "uninitialized shapes"));
             analyzer.observe(&refused(n, &format!("m{n}"), UNSET));
         }
+        for n in 500..510 {
+            analyzer.observe(&refused(n, &"m".repeat(1 << 20), UNSET));
+        }
         assert_eq!(analyzer.refusals.0.len(), MOST);
+        let longest = analyzer.refusals.0.keys().map(|(model, _)| model.len());
+        assert!(longest.max() <= Some(LONGEST));
         assert!(analyzer.findings(0).is_empty());
     }
 }

@@ -158,6 +158,12 @@ impl Seen {
         })
     }
 
+    /// The row at which such a way of calling was first used.
+    pub(super) fn first(&self, keep: &dyn Fn(&Shape) -> bool) -> Option<u64> {
+        let kept = self.used.iter().filter(|used| keep(&used.shape));
+        kept.map(|used| used.first_row).min()
+    }
+
     /// Rows before the first call whose inputs held one value each, if ever there was one.
     pub(super) fn before_narrow(&self) -> u64 {
         let narrow = self.used.iter().filter(|used| used.shape.narrow);

@@ -63,6 +63,8 @@ pub(super) struct Series {
     pub(super) newest: Said<Newest>,
     pub(super) masks: Masks,
     pub(super) tied: Tied,
+    /// The row at which the alert began to fire, while it does.
+    pub(super) fired_row: Option<u64>,
     detector: Detector,
     /// When every so many rows were answered, oldest first.
     times: VecDeque<(u64, i64)>,
@@ -98,6 +100,7 @@ impl Series {
             newest: Said::default(),
             masks: Masks::default(),
             tied: Tied::default(),
+            fired_row: None,
             detector,
             times: VecDeque::new(),
         }
@@ -220,12 +223,17 @@ impl Series {
         if self.verdict.level == Level::Quiet {
             self.pairs.learn();
         }
-        self.alert.step(
+        let steps = self.alert.step(
             self.verdict.level,
             self.verdict.kind,
             self.rows,
             call.at_nanos,
-        )
+        );
+        self.fired_row = match self.alert.state() {
+            State::Firing => self.fired_row.or(Some(self.rows)),
+            _ => None,
+        };
+        steps
     }
 
     /// What this version says of its output, for the version that comes after.

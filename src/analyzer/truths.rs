@@ -58,6 +58,8 @@ impl Analyzer {
         let mut facts = facts::of(key, series, beside);
         facts.signature_changed = self.signature_changed(key);
         facts.reach.clone_from(&self.reach);
+        let ignored = &self.options.ignore_inputs;
+        facts.ignores = ignored.iter().any(|name| facts.inputs.contains_key(name));
         facts
     }
 

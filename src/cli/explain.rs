@@ -47,8 +47,10 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Error> {
             ("standard input".to_owned(), text)
         }
     };
+    // Some tools put a byte order mark first.
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
     // A later shape may be read in part, and would say something else.
-    let shape: Result<Shape, _> = serde_json::from_slice(&text);
+    let shape: Result<Shape, _> = serde_json::from_slice(text);
     if let Some(schema) = shape
         .ok()
         .map(|shape| shape.schema)
@@ -58,7 +60,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Error> {
             "{name}: schema: {schema}, and this version of Flatline reads schema {SCHEMA}"
         )));
     }
-    let report: Report = serde_json::from_slice(&text).map_err(|error| {
+    let report: Report = serde_json::from_slice(text).map_err(|error| {
         Error::Config(format!(
             "{name}: no verdicts as of /api/v1/verdicts: {error}"
         ))

@@ -26,6 +26,8 @@ pub struct Facts {
     pub from_first_reply: bool,
     /// Calls and rows judged.
     pub calls: u64,
+    /// Inputs that are left out of the fingerprints were sent.
+    pub ignores: bool,
     /// Some input holds strings of which nothing is known: no tf.Example.
     pub unread_strings: bool,
     /// Mean time between two of those calls, nanoseconds.
@@ -196,6 +198,10 @@ pub struct LeftOut {
     pub rows_before: u64,
     /// Rows that had it before the trouble began, the older version's among them.
     pub sent_before: u64,
+    /// Rows among those that had it that this version answered.
+    pub sent_here: u64,
+    /// No call left it out before the alert fired.
+    pub late: bool,
     /// See [`Part::moved`], of the calls without it.
     pub moved: bool,
 }
@@ -226,6 +232,8 @@ pub struct EncodedAlike {
     pub distinct_outputs: u64,
     /// Such rows before the trouble began, the older version's among them.
     pub rows_before: u64,
+    /// There was none before the alert fired.
+    pub late: bool,
 }
 
 impl EncodedAlike {

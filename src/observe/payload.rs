@@ -13,7 +13,7 @@ pub(super) fn exchange(record: Record, limit: usize) -> Result<Exchange, Skip> {
     let message = percent_decode_str(&record.grpc_message).decode_utf8_lossy();
     // A failed call has no body, so its status is looked at first: its reason may name a cause.
     let refused = record.grpc_status > 0;
-    if refused && Reason::read(&message).is_none() {
+    if refused && Reason::read(record.grpc_status, &message).is_none() {
         return Err(Skip::NotOk);
     }
     if !record.complete {

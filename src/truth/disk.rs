@@ -84,8 +84,9 @@ pub fn read(base: &Path, serving_since: impl Fn(i64) -> Option<SystemTime>) -> i
 pub fn looks_like_version(path: &Path, name: &str) -> bool {
     let model = ["saved_model.pb", "saved_model.pbtxt"];
     // As an Estimator calls an export until it is whole.
-    let named = !name.starts_with("temp-") && name.contains(|c: char| c.is_ascii_digit());
-    named || model.iter().any(|m| path.join(m).exists())
+    !name.starts_with("temp-")
+        && (name.contains(|c: char| c.is_ascii_digit())
+            || model.iter().any(|m| path.join(m).exists()))
 }
 
 /// Bytes of the files of a folder, 0 where there is none.

@@ -104,6 +104,7 @@ fn on_the_wire() -> Vec<(&'static str, Facts)> {
         distinct_effective: 1,
         distinct_outputs: 1,
         rows_before: 0,
+        late: false,
     };
     let mut wrong_field = Facts {
         kind: Some(Kind::InputCollapse),
@@ -122,6 +123,8 @@ fn on_the_wire() -> Vec<(&'static str, Facts)> {
         with: VARIED,
         rows_before: 0,
         sent_before: 0,
+        sent_here: 0,
+        late: false,
         moved: false,
     };
     let part = |now| Part {
@@ -172,7 +175,7 @@ fn on_the_wire() -> Vec<(&'static str, Facts)> {
             "D21",
             Facts {
                 kind: Some(Kind::NonFinite),
-                non_finite_share: 0.4,
+                non_finite_share: 1.0,
                 ..collapsed()
             },
         ),

@@ -9,6 +9,8 @@ const ENOUGH: u64 = 4;
 /// held more.
 const NARROW: u64 = 16;
 const WIDE: u64 = 64;
+/// So many inputs on one output, of a reply that has no row for each, are no quiet hour.
+const INPUTS: u64 = 64;
 /// So many repeats of an input tell whether its reply repeats.
 const REPEATS: u64 = 8;
 
@@ -113,8 +115,9 @@ pub(super) fn d5(recent: &Recent) -> Option<Finding> {
                 .any(|spec| free(spec.dims.as_ref()))
     });
     let constant = !recent.is_meant
+        && recent.is_telling
         && recent.nothing_followed * 10 >= recent.batches * 9
-        && recent.distinct_inputs >= 8
+        && recent.distinct_inputs >= INPUTS
         && recent.distinct_outputs == 1;
     // As many rows whatever the request: boxes or tokens, which are many or few, follow no batch.
     let fixed = promised && recent.batch_sizes > 1 && recent.output_sizes == 1;
@@ -138,7 +141,7 @@ pub(super) fn d5(recent: &Recent) -> Option<Finding> {
         "D5",
         &recent.model,
         Category::Signature,
-        constant,
+        constant && fixed,
         evidence,
         recent.probe(),
     ))
@@ -169,7 +172,8 @@ pub(super) fn d6(recent: &Recent) -> Option<Finding> {
 
 /// D25: the same input gets different answers.
 pub(super) fn d25(recent: &Recent) -> Option<Finding> {
-    if recent.repeats < REPEATS || recent.repeats_changed * 2 < recent.repeats {
+    // What is left out may well tell two requests apart.
+    if recent.ignores || recent.repeats < REPEATS || recent.repeats_changed * 2 < recent.repeats {
         return None;
     }
     Some(finding(
@@ -179,7 +183,7 @@ pub(super) fn d25(recent: &Recent) -> Option<Finding> {
         true,
         vec![
             format!(
-                "output `{}` of version {}: an input that was sent again got another answer in {} of {} cases, by more than rounding",
+                "output `{}` of version {}: a request that was sent again got another answer in {} of {} rows, by more than rounding",
                 recent.output, recent.version, recent.repeats_changed, recent.repeats
             ),
             "as dropout left on in the exported graph does, or state; a model that samples does so by design".to_owned(),

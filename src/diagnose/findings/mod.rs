@@ -66,6 +66,10 @@ pub struct Recent {
     pub nothing_followed: u64,
     /// The output is one and the same by design, as far as can be told.
     pub is_meant: bool,
+    /// Its newest row is of real numbers that are not all near 0 or 1: nothing quiet, cut or empty.
+    pub is_telling: bool,
+    /// Inputs that are left out of the fingerprints were sent.
+    pub ignores: bool,
     /// Distinct inputs and outputs of the rows, where a batch was not followed.
     pub distinct_inputs: u64,
     /// See `distinct_inputs`.

@@ -18,21 +18,30 @@ pub enum Reason {
     Unknown,
 }
 
+/// FAILED_PRECONDITION and NOT_FOUND.
+const FAILED_PRECONDITION: i32 = 9;
+const NOT_FOUND: i32 = 5;
+
 impl Reason {
-    /// Reads `grpc-message`, decoded; `None` where it names no cause.
+    /// Reads `grpc-status` and `grpc-message`, decoded; `None` where they name no cause.
     #[must_use]
-    pub fn read(message: &str) -> Option<Reason> {
-        // As TensorFlow 1 and 2 say it.
+    pub fn read(status: i32, message: &str) -> Option<Reason> {
+        // As TensorFlow 1 and 2 say it. Other things are uninitialized, too, as lists and arrays.
         let unset = [
-            "uninitialized",
+            "Attempting to use uninitialized value",
+            "the variable was uninitialized",
             "Could not find variable",
             "Failed to find variable",
         ];
-        if unset.iter().any(|words| message.contains(words)) {
-            return Some(Reason::Unset);
+        match status {
+            FAILED_PRECONDITION if unset.iter().any(|words| message.contains(words)) => {
+                Some(Reason::Unset)
+            }
+            NOT_FOUND if message.starts_with("Servable not found for request: Latest(") => {
+                Some(Reason::Unknown)
+            }
+            _ => None,
         }
-        let unknown = message.contains("Servable not found for request: Latest(");
-        unknown.then_some(Reason::Unknown)
     }
 }
 

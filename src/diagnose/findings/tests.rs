@@ -182,8 +182,9 @@ fn what_the_calls_say() {
     let table = Recent {
         signature_def: None,
         batches_not_followed: 40,
-        distinct_inputs: 40,
+        distinct_inputs: 80,
         distinct_outputs: 1,
+        is_telling: true,
         ..recent()
     };
     assert!(found(&table).is_empty(), "another output follows");
@@ -192,7 +193,24 @@ fn what_the_calls_say() {
         ..table
     };
     assert_eq!(found(&constant), ["D5"]);
-    assert!(of_series(&constant)[0].certain);
+    assert!(!of_series(&constant)[0].certain, "one answer a request");
+    let promised = Recent {
+        signature_def: recent().signature_def,
+        batch_sizes: 3,
+        output_sizes: 1,
+        ..constant.clone()
+    };
+    assert!(of_series(&promised)[0].certain);
+    let quiet = Recent {
+        is_telling: false,
+        ..constant.clone()
+    };
+    assert!(found(&quiet).is_empty(), "no alarm, no box");
+    let few = Recent {
+        distinct_inputs: 63,
+        ..constant
+    };
+    assert!(found(&few).is_empty());
     // Boxes or tokens are as many as there are, and one size of batch proves no rule.
     for (batch_sizes, output_sizes, rules) in [(3, 9, 0), (1, 1, 0), (3, 1, 1)] {
         let free = Recent {
@@ -213,6 +231,12 @@ fn what_the_calls_say() {
         ..recent()
     };
     assert!(found(&steady).is_empty());
+    let ignoring = Recent {
+        repeats_changed: 20,
+        ignores: true,
+        ..steady
+    };
+    assert!(found(&ignoring).is_empty(), "what is left out may differ");
 }
 
 #[test]

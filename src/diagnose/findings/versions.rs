@@ -78,6 +78,11 @@ pub(super) fn d13(scene: &Scene<'_>) -> Option<Finding> {
     let failed = scene.status().iter();
     let failed: Vec<_> = failed
         .filter(|v| v.has_failed() && serving.is_none_or(|serving| v.version > serving))
+        // Whoever took the folder away has answered it.
+        .filter(|v| {
+            let disk = scene.truth.disk.as_ref();
+            disk.is_none_or(|disk| disk.versions.is_empty() || disk.versions.contains(&v.version))
+        })
         .collect();
     let evidence = failed.iter().map(|failed| {
         let instead = serving.map_or_else(

@@ -89,6 +89,7 @@ fn d2_values_in_the_wrong_field() {
     let mut facts = Facts {
         distinct_effective: 1,
         unread: EncodedAlike {
+            late: false,
             calls: 100,
             rows: 200,
             distinct_raw: 200,
@@ -129,10 +130,20 @@ fn d4_and_d9_follow_the_client_not_the_version() {
 fn d21_non_finite() {
     let facts = Facts {
         kind: Some(Kind::NonFinite),
-        non_finite_share: 0.4,
+        non_finite_share: 1.0,
         ..collapsed()
     };
     assert_eq!(first(&facts), ("D21".to_owned(), true));
+    let some = Facts {
+        non_finite_share: 0.4,
+        ..facts.clone()
+    };
+    assert_eq!(first(&some), ("D21".to_owned(), false), "of some inputs");
+    let moved = Facts {
+        control_changed: Some("`t` went from 1 to 200".to_owned()),
+        ..facts.clone()
+    };
+    assert!(!first(&moved).1);
     let fed = Facts {
         non_finite_calls: 40,
         non_finite_fed: 39,

@@ -5,6 +5,9 @@ use crate::diagnose::Opinion;
 use crate::diagnose::facts::Facts;
 use crate::report::Kind;
 
+/// So many rows are no few inputs that are special.
+const NEARLY_ALL: f64 = 0.95;
+
 /// D21: NaN or infinity.
 pub(super) fn d21(facts: &Facts) -> Opinion {
     if facts.rows == 0 {
@@ -44,6 +47,14 @@ pub(super) fn d21(facts: &Facts) -> Opinion {
     if let Some(shift) = &facts.input_shift {
         evidence.push(format!("the inputs changed at the onset: {shift}"));
         return likely(0.6, evidence, doctor(facts, true));
+    }
+    if let Some(change) = &facts.control_changed {
+        evidence.push(format!("a control input changed at the onset: {change}"));
+        return likely(0.6, evidence, doctor(facts, true));
+    }
+    // What some inputs alone bring about may be theirs.
+    if facts.non_finite_share < NEARLY_ALL {
+        return likely(0.8, evidence, doctor(facts, true));
     }
     if facts.unread_strings {
         evidence.push("what numbers the strings of the inputs hold is not known".to_owned());

@@ -61,7 +61,9 @@ pub(super) fn d1(facts: &Facts) -> Opinion {
         ));
         return likely(0.7, evidence, confirm);
     }
-    if facts.distinct_raw == 1 && facts.rows >= ENOUGH && facts.kind != Some(Kind::NonFinite) {
+    // Outputs that differ for it come from something that is not in it.
+    let one = facts.distinct_raw == 1 && facts.distinct_outputs <= 1 && !facts.ignores;
+    if one && facts.rows >= ENOUGH && facts.kind != Some(Kind::NonFinite) {
         return certain(evidence, confirm);
     }
     likely(0.8, evidence, confirm)
@@ -81,6 +83,11 @@ pub(super) fn d2(facts: &Facts) -> Opinion {
             "{} raw inputs decode to {} effective tensors, and every input holds values in the field that is read",
             facts.distinct_raw, facts.distinct_effective
         ));
+    }
+    if unread.late {
+        return Opinion::Against(
+            "values that are not read were sent only after the alert had fired".to_owned(),
+        );
     }
     let client = facts.kind == Some(Kind::InputCollapse);
     if unread.rows_before > LONG && !client {
@@ -143,6 +150,12 @@ pub(super) fn d2(facts: &Facts) -> Opinion {
 /// held values of their own until the trouble began.
 fn one_value(facts: &Facts) -> Opinion {
     let narrow = &facts.narrow;
+    if narrow.late {
+        return Opinion::Against(
+            "inputs of one value for all elements were sent only after the alert had fired"
+                .to_owned(),
+        );
+    }
     if is_narrow_long_before(facts) {
         return Opinion::Against(format!(
             "inputs of one value for all elements were sent for {} rows before the trouble began as well",
@@ -184,9 +197,12 @@ pub(super) fn d3(facts: &Facts) -> Opinion {
     let contrast = facts
         .left_out
         .iter()
-        .find(|(_, l)| l.rows_before <= LONG && l.without.is_flat() && l.with.varies());
+        .find(|(_, l)| !l.late && l.rows_before <= LONG && l.without.is_flat() && l.with.varies());
     let Some((name, left_out)) = contrast.or_else(|| left_out_lately(facts)) else {
         return match (&facts.signature_def, facts.left_out.iter().next()) {
+            (_, Some((name, l))) if l.late => Opinion::Against(format!(
+                "`{name}` was left out only after the alert had fired"
+            )),
             (_, Some((name, l))) => Opinion::Against(format!(
                 "`{name}` was left out for {} rows before the trouble began as well",
                 l.rows_before
@@ -247,8 +263,12 @@ pub(super) fn d3(facts: &Facts) -> Opinion {
             confirm,
         );
     }
-    if contrast.is_some() || stopped {
+    // With another version two things changed at once.
+    if contrast.is_some() || stopped && left_out.sent_here > LONG {
         return unless_cached(facts, evidence, confirm);
+    }
+    if stopped {
+        return likely(0.6, evidence, confirm);
     }
     // Never sent: many an input has a default that is meant.
     let never = left_out.with.rows + left_out.sent_before == 0;
@@ -278,7 +298,7 @@ fn left_out_lately(facts: &Facts) -> Option<(&String, &LeftOut)> {
     facts
         .left_out
         .iter()
-        .filter(|(_, l)| l.calls * 2 > facts.calls && l.rows_before <= LONG)
+        .filter(|(_, l)| !l.late && l.calls * 2 > facts.calls && l.rows_before <= LONG)
         .max_by_key(|(_, l)| l.calls)
 }
 

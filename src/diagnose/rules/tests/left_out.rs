@@ -12,6 +12,8 @@ fn left_out(rows_before: u64, with: Split) -> Facts {
         with,
         rows_before,
         sent_before: 5000,
+        sent_here: 5000,
+        late: false,
         moved: false,
     };
     Facts {
@@ -36,6 +38,15 @@ fn d3_an_input_is_left_out() {
     never.left_out.values_mut().for_each(|l| l.sent_before = 0);
     never.from_first_reply = true;
     assert_eq!(first(&never).0, "D20");
+    // With a new version two things changed at once.
+    let mut new = left_out(0, Split::default());
+    new.left_out.values_mut().for_each(|l| l.sent_here = 0);
+    assert_eq!(first(&new), ("D3".to_owned(), false));
+    for with in [VARIED, Split::default()] {
+        let mut late = left_out(0, with);
+        late.left_out.values_mut().for_each(|l| l.late = true);
+        assert!(rules_out(&judge(&late), "D3"), "it was flat before");
+    }
     let long_before = judge(&left_out(5000, Split::default()));
     assert!(rules_out(&long_before, "D3") && long_before.causes.is_empty());
     let whole = Facts {
@@ -56,6 +67,7 @@ fn requests_are_alike_because_something_is_missing() {
     assert_eq!(first(&alike), ("D3".to_owned(), true));
     let empty = Facts {
         unread: EncodedAlike {
+            late: false,
             calls: 100,
             rows: 200,
             distinct_raw: 1,

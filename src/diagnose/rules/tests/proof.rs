@@ -8,6 +8,7 @@ use crate::report::Kind;
 #[test]
 fn a_few_calls_of_the_wrong_encoding_explain_no_collapse_of_all() {
     let unread = EncodedAlike {
+        late: false,
         calls: 9,
         rows: 18,
         distinct_raw: 18,
