@@ -5,7 +5,7 @@ use super::history::{CallFact, RowFact};
 use super::seen::{Seen, is_unread};
 use super::series::{Series, SeriesKey};
 use crate::diagnose::facts::{
-    Asked, Encoding, Facts, Latency, Part, Previous, Signature, Split, TensorSpec, Truth,
+    Asked, Encoding, Facts, Latency, Part, Previous, Signature, Split, Truth,
 };
 use crate::fingerprint::call::{InputFact, VersionAsked};
 use crate::fingerprint::print_map::{PrintMap, PrintSet};
@@ -62,8 +62,8 @@ pub(super) fn of(key: &SeriesKey, series: &Series, beside: Beside<'_>) -> Facts 
     facts.truth.asked = asked(&calls);
     count_rows(&mut facts, &rows);
     count_calls(&mut facts, &calls, &rows);
-    facts.rows_differed_before = series.tied.is_rare();
-    facts.rows_equal_before = series.tied.is_usual();
+    facts.rows_differed_before = series.tied.is_rare(facts.rows_grouped);
+    facts.rows_equal_before = series.tied.is_usual(facts.rows_grouped);
     facts.shape_mismatch = mismatch(&key.output, &calls, beside.signature.as_ref());
     feed::compare(
         &mut facts,
@@ -95,15 +95,12 @@ pub(super) fn mismatch(
     let signature = signature?;
     let (last, spec) = calls.last().zip(signature.outputs.get(output))?;
     // Who sends other shapes than were promised gets others back.
-    let kept = |input: &InputFact| {
-        let spec = signature.inputs.get(&input.name);
-        let dims = |spec: &TensorSpec| spec.mismatch(&spec.dtype, &input.dims);
-        spec.and_then(dims).is_none()
+    let broken = |input: &InputFact| {
+        let spec = signature.inputs.get(&input.name)?;
+        spec.mismatch(&spec.dtype, &input.dims)
     };
-    if !last.inputs.iter().all(kept) {
-        return None;
-    }
-    let what = spec.mismatch(last.dtype, &last.dims)?;
+    let kept = last.inputs.iter().all(|input| broken(input).is_none());
+    let what = spec.mismatch(last.dtype, &last.dims).filter(|_| kept)?;
     Some(format!("output `{output}`: {what}"))
 }
 
@@ -149,7 +146,7 @@ fn count_rows(facts: &mut Facts, rows: &[&RowFact]) {
 }
 
 fn count_calls(facts: &mut Facts, calls: &[&CallFact], rows: &[&RowFact]) {
-    let mut replies = BTreeSet::new();
+    let (mut replies, mut grouped) = (BTreeSet::new(), 0);
     let mut clients: BTreeMap<&str, Vec<&RowFact>> = BTreeMap::new();
     let mut controls: BTreeMap<&str, BTreeMap<&str, Vec<&RowFact>>> = BTreeMap::new();
     for call in calls {
@@ -167,6 +164,7 @@ fn count_calls(facts: &mut Facts, calls: &[&CallFact], rows: &[&RowFact]) {
         if rows.len() > 1 && distinct(rows, |row| row.effective) > 1 {
             facts.replies_of_many += 1;
             facts.replies_rows_equal += u64::from(distinct(rows, |row| row.output) == 1);
+            grouped += u64::from(call.grouped);
             replies.extend(rows.first().map(|row| row.output));
         }
         for input in call.inputs.iter() {
@@ -184,6 +182,7 @@ fn count_calls(facts: &mut Facts, calls: &[&CallFact], rows: &[&RowFact]) {
         }
     }
     facts.distinct_replies = replies.len() as u64;
+    facts.rows_grouped = grouped * 2 > facts.replies_of_many;
     facts.clients = clients
         .into_iter()
         .map(|(agent, rows)| (agent.to_owned(), split(rows.iter())))

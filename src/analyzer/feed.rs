@@ -7,6 +7,7 @@ use super::seen::{Seen, Shape, is_narrow, is_unread};
 use super::series::Series;
 use crate::diagnose::facts::{EncodedAlike, Facts, LeftOut, Part, Signature};
 use crate::fingerprint::call::InputFact;
+use crate::report::Kind;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Features that a command names.
@@ -65,6 +66,7 @@ pub(super) fn compare(
             shapes.flat_map(|(shape, _)| shape.inputs.clone()).collect()
         }
     };
+    let top = commonest(rows);
     for name in wanted {
         let lacks = |call: &CallFact| call.inputs.iter().all(|input| input.name != name);
         let count = calls.iter().filter(|call| lacks(call)).count() as u64;
@@ -82,6 +84,11 @@ pub(super) fn compare(
                     had.map(|(_, rows)| rows).sum()
                 },
                 late: late(&|shape| !shape.inputs.contains(&name)),
+                flat_with: {
+                    let run = series.seen.run(&|shape| shape.inputs.contains(&name));
+                    run.filter(|(output, _)| Some(*output) == top)
+                        .map_or(0, |(_, rows)| rows)
+                },
             };
             facts.left_out.insert(name, left_out);
         }
@@ -107,6 +114,11 @@ pub(super) fn compare(
     {
         facts.input_shift = older.shift(inputs());
         facts.inputs_known = older.knows();
+    }
+    // What decodes to nothing stands still, too, and is another matter.
+    let client = facts.unread.calls > 0 || facts.kind == Some(Kind::InputCollapse);
+    if facts.input_shift.is_none() && !client {
+        facts.input_shift = series.columns.at_rest();
     }
     facts.signature_def = signature;
 }
@@ -136,6 +148,18 @@ impl<'a> Before<'a> {
             .map_or(0, |older| older.control_rows(name, value, None));
         older + self.series.control_rows(name, value, Some(self.onset))
     }
+}
+
+/// The commonest output.
+fn commonest(rows: &[&RowFact]) -> Option<u64> {
+    let mut counts: BTreeMap<u64, u64> = BTreeMap::new();
+    for row in rows {
+        *counts.entry(row.output).or_insert(0) += 1;
+    }
+    counts
+        .into_iter()
+        .max_by_key(|(_, rows)| *rows)
+        .map(|(output, _)| output)
 }
 
 fn has_unread(call: &CallFact) -> bool {

@@ -56,6 +56,8 @@ pub(super) struct CallFact {
     pub all_echo: bool,
     /// Whether some output of the reply has a row for each row of the request.
     pub any_followed: bool,
+    /// Whether a part of the inputs that varies from call to call is the same in all rows.
+    pub grouped: bool,
     /// Type and shape of the output.
     pub dtype: &'static str,
     pub dims: Vec<u64>,
@@ -84,6 +86,7 @@ impl CallFact {
             echo_of: output.echo_of.clone(),
             all_echo: call.all_echo,
             any_followed: call.any_followed,
+            grouped: false,
             dtype: output.dtype,
             dims: output.dims.clone(),
         }

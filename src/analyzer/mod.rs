@@ -2,6 +2,7 @@
 //! same code; time is what the exchanges carry, so both reach the same verdicts.
 
 mod baselines;
+mod columns;
 mod describe;
 mod expect;
 mod facts;

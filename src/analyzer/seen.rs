@@ -38,6 +38,9 @@ pub(super) struct Used {
     pub shape: Shape,
     pub first_row: u64,
     pub rows: u64,
+    /// The last row, and how many of the newest in a row got the same output as that.
+    pub last_row: u64,
+    pub run: (u64, u64),
 }
 
 /// Typical values of one input, over calls.
@@ -55,6 +58,8 @@ struct Typical {
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     used: Vec<Used>,
+    /// The way of the newest call.
+    newest: Option<usize>,
     /// Values of control inputs, and in which row each came first.
     controls: Vec<(String, String, u64)>,
     known: BTreeMap<String, Typical>,
@@ -105,14 +110,23 @@ impl Seen {
     pub(super) fn observe(&mut self, inputs: &[InputFact], row: u64, rows: u64, well: bool) {
         let shape = Shape::of(inputs);
         let known = self.used.iter().position(|used| used.shape == shape);
-        match known {
-            Some(at) => self.used[at].rows += rows,
-            None if self.used.len() < SHAPES => self.used.push(Used {
-                shape,
-                first_row: row,
-                rows,
-            }),
-            None => {}
+        self.newest = match known {
+            Some(at) => Some(at),
+            None if self.used.len() < SHAPES => {
+                self.used.push(Used {
+                    shape,
+                    first_row: row,
+                    rows: 0,
+                    last_row: row,
+                    run: (0, 0),
+                });
+                Some(self.used.len() - 1)
+            }
+            None => None,
+        };
+        if let Some(at) = self.newest {
+            self.used[at].rows += rows;
+            self.used[at].last_row = row;
         }
         for input in inputs {
             if let Some(value) = &input.control {
@@ -146,6 +160,23 @@ impl Seen {
                 known.merge(&typical);
             }
         }
+    }
+
+    /// Takes the outputs of the newest call.
+    pub(super) fn answered(&mut self, outputs: &[u64]) {
+        let used = self.newest.and_then(|at| self.used.get_mut(at));
+        if let Some(used) = used {
+            for output in outputs {
+                let rows = if used.run.0 == *output { used.run.1 } else { 0 };
+                used.run = (*output, rows + 1);
+            }
+        }
+    }
+
+    /// The output of the newest rows of such a way of calling, and how many in a row got it.
+    pub(super) fn run(&self, keep: &dyn Fn(&Shape) -> bool) -> Option<(u64, u64)> {
+        let kept = self.used.iter().filter(|used| keep(&used.shape));
+        kept.max_by_key(|used| used.last_row).map(|used| used.run)
     }
 
     /// Ways of calling that were in use before `row`; `None` stands for the end.
@@ -279,105 +310,4 @@ fn short(value: f64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn input(low: f32, high: f32) -> InputFact {
-        InputFact {
-            name: "x".to_owned(),
-            dtype: "DT_FLOAT",
-            dims: vec![1, 8],
-            given: 8,
-            declared: 8,
-            foreign: None,
-            control: None,
-            range: Some(Range {
-                low,
-                high,
-                size: (high + low.abs()) / 2.0,
-            }),
-            non_finite: false,
-            features: None,
-            is_text: false,
-        }
-    }
-
-    fn fed(calls: u64) -> Seen {
-        let mut seen = Seen::default();
-        for call in 0..calls {
-            let wobble = (call % 7) as f32 / 50.0;
-            seen.observe(&[input(wobble, 1.0 - wobble)], call, 1, true);
-        }
-        seen
-    }
-
-    fn shifted(seen: &Seen, now: InputFact) -> Option<String> {
-        let calls = vec![vec![now]; 20];
-        seen.shift(calls.iter().map(Vec::as_slice))
-    }
-
-    #[test]
-    fn another_scale_is_a_shift_and_a_wobble_is_none() {
-        let seen = fed(200);
-        assert!(seen.knows());
-        assert_eq!(shifted(&seen, input(0.1, 0.9)), None);
-        for (low, high) in [(0.0, 255.0), (-1.0, 1.0), (0.0, 0.004)] {
-            let words = shifted(&seen, input(low, high));
-            assert!(
-                words.is_some_and(|w| w.contains("`x` lay between 0.0")),
-                "{low} {high}"
-            );
-        }
-        assert_eq!(
-            shifted(&fed(40), input(0.0, 255.0)),
-            None,
-            "too little is known"
-        );
-    }
-
-    #[test]
-    fn a_number_that_counts_on_is_no_shift() {
-        let mut seen = Seen::default();
-        for call in 0..300 {
-            let number = InputFact {
-                name: "number".to_owned(),
-                ..input(call as f32, call as f32)
-            };
-            seen.observe(&[input(0.1, 0.9), number], call, 1, true);
-        }
-        let later = InputFact {
-            name: "number".to_owned(),
-            ..input(400.0, 400.0)
-        };
-        assert!(seen.knows());
-        assert_eq!(shifted(&seen, later), None);
-        assert!(shifted(&seen, input(0.0, 255.0)).is_some());
-    }
-
-    #[test]
-    fn the_newest_calls_are_not_taken_for_health() {
-        let mut seen = fed(200);
-        for call in 200..240 {
-            seen.observe(&[input(0.0, 255.0)], call, 1, true);
-        }
-        assert!(shifted(&seen, input(0.0, 255.0)).is_some());
-    }
-
-    #[test]
-    fn ways_of_calling_are_told_apart() {
-        let mut seen = fed(100);
-        let empty = InputFact {
-            given: 0,
-            foreign: Some("double_val"),
-            ..input(0.0, 0.0)
-        };
-        seen.observe(&[empty], 100, 4, true);
-        let before: Vec<u64> = seen.before(Some(100)).map(|(_, rows)| rows).collect();
-        assert_eq!(before, [100]);
-        let all: Vec<_> = seen
-            .before(None)
-            .map(|(s, rows)| (s.unread.len(), rows))
-            .collect();
-        assert_eq!(all, [(0, 100), (1, 4)]);
-    }
-}
+mod tests;

@@ -1,5 +1,6 @@
 //! One series: a model's version, signature and output tensor.
 
+use super::columns::Columns;
 use super::findings::Newest;
 use super::history::{CallFact, History, RowFact};
 use super::pairs::{Pairs, Tally};
@@ -63,6 +64,7 @@ pub(super) struct Series {
     pub(super) newest: Said<Newest>,
     pub(super) masks: Masks,
     pub(super) tied: Tied,
+    pub(super) columns: Columns,
     /// The row at which the alert began to fire, while it does.
     pub(super) fired_row: Option<u64>,
     detector: Detector,
@@ -100,6 +102,7 @@ impl Series {
             newest: Said::default(),
             masks: Masks::default(),
             tied: Tied::default(),
+            columns: Columns::default(),
             fired_row: None,
             detector,
             times: VecDeque::new(),
@@ -158,7 +161,7 @@ impl Series {
         &mut self,
         call: &CallRows,
         output: &Output,
-        fact: CallFact,
+        mut fact: CallFact,
     ) -> Vec<Step> {
         let columns = call.outputs.values.len() / call.outputs.exact.len().max(1);
         self.followed = output.followed;
@@ -177,8 +180,11 @@ impl Series {
         let rows = call.outputs.exact.len() as u64;
         let well = self.verdict.level == Level::Quiet;
         self.seen.observe(&fact.inputs, self.rows, rows, well);
+        self.seen.answered(&call.outputs.exact);
+        fact.grouped = self.columns.is_grouped(&call.inputs);
+        self.columns.observe(&call.inputs, well);
         if well {
-            self.tied.observe(call);
+            self.tied.observe(call, fact.grouped);
         }
         self.history.begin(fact);
         for i in 0..call.outputs.exact.len() {

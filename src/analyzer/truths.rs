@@ -31,7 +31,12 @@ impl Analyzer {
             // Another model under the same number: what was asked and said before is not held against it.
             let before = known.signatures.get(&key.version);
             let now = truth.signatures.get(&key.version);
-            if before.zip(now).is_some_and(|(before, now)| before != now) {
+            let gone = known.status.as_ref().is_none_or(|status| {
+                let mut all = status.iter();
+                !all.any(|v| v.version == key.version && v.is_available())
+            });
+            let again = before.is_none() && now.is_some() && gone;
+            if again || before.zip(now).is_some_and(|(before, now)| before != now) {
                 series.history = History::default();
                 series.newest.forget();
             }

@@ -75,3 +75,53 @@ fn a_shape_that_follows_the_clients_is_the_clients() {
     assert_eq!(rules(Some(truth(&[1, width])), calls()), none);
     assert_eq!(rules(Some(truth(&[-1, width])), calls()), ["D6"]);
 }
+
+/// One row of a mask and eight numbers.
+fn masked(n: u64, mask: bool, dead: usize, flat: bool) -> Exchange {
+    let at = |i: u64| ((n as f32 * 31.7 + i as f32 * 17.3).sin() * 43758.547).fract();
+    let mut x: Vec<f32> = (0..8).map(at).collect();
+    x[..dead].fill(0.0);
+    let one = asking(exchange(n, healthy), |request| {
+        request.inputs = [("x".to_owned(), floats(x.clone(), &[1, 8]))].into();
+        if mask {
+            let mask = floats(vec![1.0 + at(9), at(10)], &[1, 2]);
+            request.inputs.insert("mask".to_owned(), mask);
+        }
+    });
+    answering(one, |reply| {
+        let scores = match flat {
+            true => vec![0.2, 0.3, 0.5],
+            false => vec![at(11), at(12), at(13)],
+        };
+        reply.outputs = [("scores".to_owned(), floats(scores, &[1, 3]))].into();
+    })
+}
+
+/// The cause that stands first, and whether it is certain.
+fn first(calls: impl Iterator<Item = Exchange>) -> (String, bool) {
+    let mut analyzer = analyzer();
+    for call in calls {
+        analyzer.observe(&call);
+    }
+    let report = analyzer.report(0);
+    let cause = report.series[0].causes.first().cloned();
+    cause.map_or(Default::default(), |cause| (cause.rule, cause.certain))
+}
+
+#[test]
+fn an_input_that_is_left_out_while_another_dies_is_not_proved() {
+    let scene = |dead| {
+        let before = (0..400).map(|n| masked(n, true, 0, false));
+        before.chain((400..520).map(move |n| masked(n, false, dead, true)))
+    };
+    assert_eq!(first(scene(0)), ("D3".to_owned(), true));
+    assert_eq!(first(scene(3)), ("D9".to_owned(), false));
+}
+
+#[test]
+fn an_input_that_is_left_out_of_a_flat_model_is_not_proved() {
+    let before = (0..400).map(|n| masked(n, true, 0, false));
+    let flat = (400..430).map(|n| masked(n, true, 0, true));
+    let without = (430..520).map(|n| masked(n, false, 0, true));
+    assert!(!first(before.chain(flat).chain(without)).1);
+}

@@ -205,7 +205,7 @@ pub struct Row<'a> {
 }
 
 /// Given values of a row.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Given<'a> {
     /// Little-endian elements.
     Fixed(&'a [u8]),

@@ -40,6 +40,8 @@ pub struct InputRows {
     /// The inputs in the order of the sketch's columns, and how many columns each has; empty
     /// where columns are mixed because there are too many, or text among them.
     pub columns: Vec<(String, u64)>,
+    /// Where they are mixed: whether an input of a row for each is the same in all rows.
+    pub held: bool,
 }
 
 /// Output rows of one call.

@@ -80,6 +80,9 @@ pub struct Facts {
     pub replies_of_many: u64,
     /// See `replies_of_many`.
     pub replies_rows_equal: u64,
+    /// A part of the inputs that varies from call to call is the same in all rows of most of those
+    /// calls. What was before is of such calls then.
+    pub rows_grouped: bool,
     /// Nine of ten such replies were so while all was well too.
     pub rows_equal_before: bool,
     /// Most replies to several distinct rows told them apart while all was well.
@@ -202,6 +205,9 @@ pub struct LeftOut {
     pub sent_here: u64,
     /// No call left it out before the alert fired.
     pub late: bool,
+    /// The newest rows of calls that have it which, one behind another, got the output that is the
+    /// commonest since the onset.
+    pub flat_with: u64,
     /// See [`Part::moved`], of the calls without it.
     pub moved: bool,
 }

@@ -25,8 +25,13 @@ pub(super) fn rows(key: &Key, inputs: &[Input<'_>], rows: u64) -> InputRows {
     let unread: Vec<u64> = inputs.iter().filter_map(|input| input.unread).collect();
     let columns: u64 = parts.iter().map(|part| part.columns).sum();
     let exact = columns <= SKETCH as u64 && parts.iter().all(|part| !part.is_text);
+    let held = |part: &Part<'_>| {
+        let given = |row| part.tensor.row(row, rows).given;
+        !part.whole && rows > 1 && (1..rows).all(|row| given(row) == given(0))
+    };
     let mut hasher = RowHasher::new(key);
     let mut found = InputRows {
+        held: !exact && parts.iter().any(held),
         sketch: vec![0.0; rows as usize * SKETCH],
         columns: if exact {
             let names = inputs.iter().zip(&parts);

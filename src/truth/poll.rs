@@ -155,6 +155,12 @@ impl<L: Learn> Poll<L> {
                         known.truth.loaded.push((version.version, nanos));
                     }
                 }
+                // What comes again under its number may be another model.
+                let gone = |version: &i64| {
+                    let mut now = versions.iter();
+                    !now.any(|v| v.version == *version && v.is_available())
+                };
+                known.truth.signatures.retain(|version, _| !gone(version));
                 known.since.retain(|version, _| {
                     versions
                         .iter()
@@ -171,6 +177,10 @@ impl<L: Learn> Poll<L> {
             Err(status) => {
                 if let Some(known) = self.models.get_mut(model) {
                     known.truth.status = None;
+                    if status.code() == Code::NotFound {
+                        known.truth.signatures.clear();
+                        known.since.clear();
+                    }
                     if answers(&status) {
                         known.truth.status_nanos = nanos(SystemTime::now());
                     }

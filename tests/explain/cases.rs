@@ -125,6 +125,7 @@ fn on_the_wire() -> Vec<(&'static str, Facts)> {
         sent_before: 0,
         sent_here: 0,
         late: false,
+        flat_with: 0,
         moved: false,
     };
     let part = |now| Part {

@@ -165,6 +165,14 @@ fn d23_rows_of_a_reply_are_equal_but_replies_differ() {
         ..collapsed()
     };
     assert_eq!(first(&facts), ("D23".to_owned(), true));
+    let grouped = Facts {
+        rows_differed_before: false,
+        rows_grouped: true,
+        ..facts.clone()
+    };
+    let judgement = judge(&grouped);
+    let cause = judgement.causes.iter().find(|cause| cause.rule == "D23");
+    assert!(cause.is_some_and(|cause| !cause.certain && cause.weight < 0.5));
     let unseen = Facts {
         rows_differed_before: false,
         ..facts.clone()

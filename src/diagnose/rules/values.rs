@@ -81,12 +81,19 @@ pub(super) fn d23(facts: &Facts) -> Opinion {
                 .to_owned(),
         );
     }
-    let evidence = vec![format!(
+    let mut evidence = vec![format!(
         "{equal} of {many} replies to several distinct rows hold one output for all rows, while {} of the replies differ from each other",
         facts.distinct_replies
     )];
     if facts.rows_differed_before {
         return certain(evidence, doctor(facts, true));
+    }
+    if facts.rows_grouped {
+        evidence.push(
+            "a part of the inputs is the same in all rows of these calls, which was seldom so before: an output of that part alone is equal, too"
+                .to_owned(),
+        );
+        return likely(0.3, evidence, doctor(facts, true));
     }
     // Of an output that belongs to the whole request nobody has seen the like before.
     likely(0.8, evidence, doctor(facts, true))

@@ -264,6 +264,13 @@ pub(super) fn d3(facts: &Facts) -> Opinion {
         );
     }
     // With another version two things changed at once.
+    if left_out.flat_with >= ENOUGH {
+        evidence.push(format!(
+            "the last {} rows with it got the same output",
+            left_out.flat_with
+        ));
+        return likely(0.4, evidence, confirm);
+    }
     if contrast.is_some() || stopped && left_out.sent_here > LONG {
         return unless_cached(facts, evidence, confirm);
     }

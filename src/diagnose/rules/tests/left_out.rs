@@ -14,6 +14,7 @@ fn left_out(rows_before: u64, with: Split) -> Facts {
         sent_before: 5000,
         sent_here: 5000,
         late: false,
+        flat_with: 0,
         moved: false,
     };
     Facts {
