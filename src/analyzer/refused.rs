@@ -1,7 +1,7 @@
 //! Calls that the server refused for a reason that names a cause.
 
 use super::Analyzer;
-use crate::codec::predict::spec;
+use crate::codec::predict::{Asked, spec};
 use crate::diagnose::facts::ModelTruth;
 use crate::diagnose::findings::{Reason, Refused, of_refused};
 use crate::fingerprint::call::{Call, asked};
@@ -29,7 +29,12 @@ impl Refusals {
         let Ok(spec) = spec(&exchange.request) else {
             return;
         };
-        if spec.name.len() > LONGEST || spec.signature.len() > LONGEST {
+        let label = match spec.version {
+            Asked::Label(label) => label,
+            _ => "",
+        };
+        let names = [spec.name, spec.signature, label];
+        if names.iter().any(|name| name.len() > LONGEST) {
             return;
         }
         let now = exchange.start_unix_nanos;

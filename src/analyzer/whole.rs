@@ -1,7 +1,7 @@
 //! Replies that depend on the whole of a request, or on what its shape was: no fault of the model's.
 
 use super::tests::{analyzer, answering, asking, exchange, floats, healthy, of_model};
-use crate::diagnose::facts::{ModelTruth, Signature, TensorSpec};
+use crate::diagnose::facts::{ModelTruth, Signature, TensorSpec, VersionStatus};
 use crate::proto::flatline::v1::Exchange;
 
 /// Rules of the findings after these calls.
@@ -124,4 +124,52 @@ fn an_input_that_is_left_out_of_a_flat_model_is_not_proved() {
     let flat = (400..430).map(|n| masked(n, true, 0, true));
     let without = (430..520).map(|n| masked(n, false, 0, true));
     assert!(!first(before.chain(flat).chain(without)).1);
+}
+
+#[test]
+fn another_model_under_the_same_number_is_held_to_its_own_signature() {
+    let truth = |classes: Option<i64>, nanos: i64| {
+        let spec = |dims: &[i64]| TensorSpec {
+            dtype: "DT_FLOAT".to_owned(),
+            dims: Some(dims.to_vec()),
+        };
+        let signature = |classes| Signature {
+            inputs: [("x".to_owned(), spec(&[-1, super::tests::INPUTS as i64]))].into(),
+            outputs: [("scores".to_owned(), spec(&[-1, classes]))].into(),
+        };
+        let of = |classes| [("serving_default".to_owned(), signature(classes))].into();
+        ModelTruth {
+            status: classes.map(|_| {
+                vec![VersionStatus {
+                    version: 3,
+                    state: "AVAILABLE".to_owned(),
+                    ..VersionStatus::default()
+                }]
+            }),
+            status_nanos: nanos,
+            signatures: classes
+                .map(|classes| (3, of(classes)))
+                .into_iter()
+                .collect(),
+            ..ModelTruth::default()
+        }
+    };
+    let mut analyzer = analyzer();
+    let at = |n: u64| exchange(n, healthy).start_unix_nanos;
+    analyzer.learn("m", truth(Some(3), at(0)));
+    for n in 1..20 {
+        analyzer.observe(&exchange(n, healthy));
+    }
+    analyzer.learn("m", truth(Some(3), at(20)));
+    assert_eq!(analyzer.findings(at(20)), []);
+    // Unloaded, and another one loaded in its place.
+    analyzer.learn("m", truth(None, at(21)));
+    analyzer.learn("m", truth(Some(2), at(22)));
+    assert_eq!(analyzer.findings(at(22)), []);
+    for n in 23..40 {
+        analyzer.observe(&exchange(n, healthy));
+    }
+    analyzer.learn("m", truth(Some(2), at(40)));
+    let found = analyzer.findings(at(40));
+    assert_eq!(found.len(), 1, "it breaks its own: {found:?}");
 }

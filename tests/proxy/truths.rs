@@ -130,12 +130,56 @@ async fn a_finding_goes_away_when_it_is_mended() {
     gone.expect("version 3 is not spoken of any more");
 }
 
+#[tokio::test]
+async fn metadata_of_a_version_that_was_gone_is_asked_for_anew() {
+    let counts = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
+    let counting = Arc::clone(&counts);
+    let server = Server::start(move |request, respond| {
+        let counting = Arc::clone(&counting);
+        async move {
+            let path = request.uri().path().to_owned();
+            drain(&mut request.into_body()).await;
+            let metadata = path.ends_with("/GetModelMetadata");
+            let asked = counting[usize::from(metadata)].fetch_add(1, Ordering::SeqCst);
+            let body = match (metadata, asked) {
+                (true, _) => answered(&path, &[]),
+                // AVAILABLE, and END for one look.
+                (false, 1) => status_of(50),
+                (false, _) => status_of(30),
+            };
+            answer(respond, body).await;
+        }
+    })
+    .await;
+    let address = config(server.port).upstream;
+    let dial = ask::dialler(address.clone(), None);
+    let upstream = Upstream::lazily(&address, dial, DEADLINE).expect("an address");
+    let (told, mut looks) = mpsc::unbounded_channel();
+    let (appeared, versions) = mpsc::channel(1);
+    let every = Duration::from_millis(10);
+    let poll = Poll::new(upstream, Volume::default(), every, Told(told));
+    let polling = tokio::spawn(poll.run(versions));
+    appeared.send(("m".to_owned(), 2)).await.expect("it runs");
+    let mut known = Vec::new();
+    for _ in 0..3 {
+        let truth = looks.recv().await.expect("a look");
+        known.push(truth.signatures.contains_key(&2));
+    }
+    polling.abort();
+    assert_eq!(known, [true, false, true]);
+    assert_eq!(counts[1].load(Ordering::SeqCst), 2);
+}
+
 /// Version 2 alone.
 fn all_well() -> Bytes {
+    status_of(30)
+}
+
+fn status_of(state: i32) -> Bytes {
     framed(&GetModelStatusResponse {
         model_version_status: vec![ModelVersionStatus {
             version: 2,
-            state: 30,
+            state,
             status: Some(StatusProto::default()),
         }],
     })
