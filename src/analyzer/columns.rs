@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 /// Calls that tell whether a column varies.
 const ENOUGH: u32 = 32;
-/// Calls in which a column that varied holds one value: no chance, and no night.
+/// Calls in which a column that varied holds one value: by chance it hardly does.
 const STILL: u32 = 16;
 /// Inputs that are told apart.
 const MOST: usize = 64;

@@ -9,7 +9,7 @@ use crate::detect::is_bound;
 use crate::diagnose::accounts::Accounts;
 use crate::diagnose::facts::{Asked, ModelTruth};
 use crate::diagnose::findings::{Answered, Recent, merge, of_model, of_series};
-use crate::fingerprint::print_map::PrintMap;
+use crate::fingerprint::print_map::{PrintMap, fold};
 use crate::report::{Finding, Kind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -215,12 +215,10 @@ fn repeats(series: &Series, since: i64) -> (u64, u64) {
     let rows = series.history.rows.iter().filter(|row| row.call >= oldest);
     let rows: Vec<&RowFact> = rows.collect();
     for call in rows.chunk_by(|a, b| a.call == b.call) {
-        let mix =
-            |all: u64, row: u64| (all.rotate_left(7) ^ row).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let request = call.iter().fold(0, |all, row| mix(all, row.effective));
+        let request = call.iter().map(|row| row.effective).fold(0, fold);
         for (row, i) in call.iter().zip(0..) {
             // Against the reply before, not the first: one change of all replies is a collapse.
-            let Some(before) = last.insert(mix(request, i), row) else {
+            let Some(before) = last.insert(fold(request, i), row) else {
                 continue;
             };
             repeats += 1;

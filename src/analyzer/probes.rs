@@ -4,7 +4,7 @@
 
 use super::series::SeriesKey;
 use crate::fingerprint::call::Call;
-use crate::fingerprint::print_map::PrintMap;
+use crate::fingerprint::print_map::{PrintMap, fold};
 use crate::skip::Skip;
 use std::collections::BTreeMap;
 
@@ -105,10 +105,8 @@ impl Probes {
 /// A fingerprint of all rows as sent.
 fn request(call: &Call) -> Option<u64> {
     let output = call.outputs.iter().max_by_key(|o| o.inputs.raw.len())?;
-    let rows = output.inputs.raw.iter();
-    Some(rows.fold(call.version as u64, |all, row| {
-        (all.rotate_left(7) ^ row).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    }))
+    let rows = output.inputs.raw.iter().copied();
+    Some(rows.fold(call.version as u64, fold))
 }
 
 impl Model {

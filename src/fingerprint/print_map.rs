@@ -29,3 +29,9 @@ impl Hasher for AsItIs {
         self.0 = print;
     }
 }
+
+/// A fingerprint of several, in their order: `next` after those that are in `all`.
+#[must_use]
+pub fn fold(all: u64, next: u64) -> u64 {
+    (all.rotate_left(7) ^ next).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}

@@ -3,7 +3,7 @@
 use super::parts::*;
 use bytes::Bytes;
 use flatline::analyzer::{Analyzer, Options};
-use flatline::app;
+use flatline::app::{self, Running};
 use flatline::config::Capture;
 use flatline::proto::tensorflow::serving::{
     GetModelMetadataResponse, GetModelStatusResponse, ModelSpec, ModelVersionStatus,
@@ -15,6 +15,7 @@ use flatline::replay::{Recorded, Records, Truths, recorded};
 use http::HeaderValue;
 use prost::Message;
 use std::fs::File;
+use std::path::Path;
 use std::time::Duration;
 
 const CONNECTIONS: u64 = 8;
@@ -117,6 +118,17 @@ pub(super) fn answered(path: &str, request: &[u8]) -> Bytes {
     })
 }
 
+/// A proxy in front of `port` that keeps what passes.
+pub(super) async fn capturing(port: u16, dir: &Path) -> Running {
+    let mut config = config(port);
+    config.capture = Some(Capture {
+        dir: dir.to_owned(),
+        max_bytes: 1 << 30,
+        max_age: Duration::from_secs(3600),
+    });
+    app::start(config).await.expect("the proxy starts")
+}
+
 #[tokio::test]
 async fn concurrent_replies_reach_the_same_verdicts_from_a_capture() {
     let server = Server::start(|request, mut respond| async move {
@@ -137,13 +149,7 @@ async fn concurrent_replies_reach_the_same_verdicts_from_a_capture() {
     })
     .await;
     let dir = tempfile::tempdir().expect("a folder");
-    let mut config = config(server.port);
-    config.capture = Some(Capture {
-        dir: dir.path().to_owned(),
-        max_bytes: 1 << 30,
-        max_age: Duration::from_secs(3600),
-    });
-    let running = app::start(config).await.expect("the proxy starts");
+    let running = capturing(server.port, dir.path()).await;
     let mut clients = Vec::new();
     for c in 0..CONNECTIONS {
         let client = connect(&running).await;

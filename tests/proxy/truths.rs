@@ -1,24 +1,23 @@
 //! What the server is asked about its models: how often, and what becomes of a finding.
 
-use super::captured::{answered, framed, request};
+use super::captured::{answered, capturing, framed, request};
 use super::parts::*;
 use bytes::Bytes;
 use flatline::analyzer::{Analyzer, Options};
-use flatline::app;
-use flatline::config::Capture;
 use flatline::diagnose::facts::ModelTruth;
 use flatline::proto::tensorflow::serving::{
     GetModelStatusResponse, ModelVersionStatus, StatusProto,
 };
 use flatline::replay::{Recorded, Records, Truths, recorded};
 use flatline::truth::ask::{self, Server as Upstream};
-use flatline::truth::poll::{DEADLINE, Learn, Poll};
+use flatline::truth::poll::{Appeared, DEADLINE, Learn, Poll};
 use flatline::truth::volume::Volume;
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 const EVERY: Duration = Duration::from_secs(30);
 
@@ -29,6 +28,24 @@ impl Learn for Told {
         assert_eq!(model, "m");
         let _ = self.0.send(truth);
     }
+}
+
+/// Asks a server every so often: the task, where versions are announced, and what was learned.
+fn poll(
+    port: u16,
+    every: Duration,
+) -> (
+    JoinHandle<()>,
+    mpsc::Sender<Appeared>,
+    mpsc::UnboundedReceiver<ModelTruth>,
+) {
+    let address = config(port).upstream;
+    let dial = ask::dialler(address.clone(), None);
+    let upstream = Upstream::lazily(&address, dial, DEADLINE).expect("an address");
+    let (told, looks) = mpsc::unbounded_channel();
+    let (appeared, versions) = mpsc::channel(1);
+    let poll = Poll::new(upstream, Volume::default(), every, Told(told));
+    (tokio::spawn(poll.run(versions)), appeared, looks)
 }
 
 /// Calls of GetModelStatus and of GetModelMetadata in ten minutes in which nothing changes, beyond
@@ -55,13 +72,7 @@ async fn calls_in_ten_minutes(metadata_is_refused: bool) -> (u64, u64) {
         }
     })
     .await;
-    let address = config(server.port).upstream;
-    let dial = ask::dialler(address.clone(), None);
-    let upstream = Upstream::lazily(&address, dial, DEADLINE).expect("an address");
-    let (told, mut looks) = mpsc::unbounded_channel();
-    let (appeared, versions) = mpsc::channel(1);
-    let poll = Poll::new(upstream, Volume::default(), EVERY, Told(told));
-    let polling = tokio::spawn(poll.run(versions));
+    let (polling, appeared, mut looks) = poll(server.port, EVERY);
     // The look at the start, with nothing to look at yet, must not come after the model.
     tokio::task::yield_now().await;
     appeared.send(("m".to_owned(), 2)).await.expect("it runs");
@@ -151,14 +162,7 @@ async fn metadata_of_a_version_that_was_gone_is_asked_for_anew() {
         }
     })
     .await;
-    let address = config(server.port).upstream;
-    let dial = ask::dialler(address.clone(), None);
-    let upstream = Upstream::lazily(&address, dial, DEADLINE).expect("an address");
-    let (told, mut looks) = mpsc::unbounded_channel();
-    let (appeared, versions) = mpsc::channel(1);
-    let every = Duration::from_millis(10);
-    let poll = Poll::new(upstream, Volume::default(), every, Told(told));
-    let polling = tokio::spawn(poll.run(versions));
+    let (polling, appeared, mut looks) = poll(server.port, Duration::from_millis(10));
     appeared.send(("m".to_owned(), 2)).await.expect("it runs");
     let mut known = Vec::new();
     for _ in 0..3 {
@@ -204,13 +208,7 @@ async fn a_refusal_that_names_its_cause_is_a_finding_live_and_offline() {
     })
     .await;
     let dir = tempfile::tempdir().expect("a folder");
-    let mut config = config(server.port);
-    config.capture = Some(Capture {
-        dir: dir.path().to_owned(),
-        max_bytes: 1 << 30,
-        max_age: Duration::from_secs(3600),
-    });
-    let running = app::start(config).await.expect("the proxy starts");
+    let running = capturing(server.port, dir.path()).await;
     let client = connect(&running).await;
     for n in 0..5 {
         let (head, ..) = call(&client, PREDICT, request(0, n)).await;

@@ -18,7 +18,7 @@ pub enum Reason {
     Unknown,
 }
 
-/// FAILED_PRECONDITION and NOT_FOUND.
+/// Codes of gRPC.
 const FAILED_PRECONDITION: i32 = 9;
 const NOT_FOUND: i32 = 5;
 
