@@ -3,6 +3,7 @@
 
 use super::facts::{distinct, of_call, split};
 use super::history::{CallFact, RowFact};
+use super::rest::rests;
 use super::seen::{Seen, Shape, is_narrow, is_unread};
 use super::series::Series;
 use crate::diagnose::facts::{EncodedAlike, Facts, LeftOut, Part, Signature};
@@ -38,11 +39,13 @@ pub(super) fn compare(
             .collect()
     };
     let moved = |keep: &dyn Fn(&CallFact) -> bool| {
-        let calls = calls.iter().filter(|call| keep(call));
-        let inputs: Vec<&[InputFact]> = calls.map(|call| call.inputs.as_slice()).collect();
+        let (part, rest): (Vec<&CallFact>, Vec<&CallFact>) =
+            calls.iter().partition(|call| keep(call));
+        let inputs: Vec<&[InputFact]> = part.iter().map(|call| call.inputs.as_slice()).collect();
         let known = |input: &InputFact| input.control.is_some() || input.range.is_some();
         !inputs.iter().copied().flatten().all(known)
             || series.seen.shift(inputs.into_iter()).is_some()
+            || rests(&part, &rest)
     };
     // What began while the alert fired already did not bring it about.
     let late = |shape: &dyn Fn(&Shape) -> bool| {

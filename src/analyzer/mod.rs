@@ -20,6 +20,7 @@ mod pairs;
 mod probes;
 mod recent;
 mod refused;
+mod rest;
 mod seen;
 mod series;
 #[cfg(test)]

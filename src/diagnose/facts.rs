@@ -219,7 +219,8 @@ pub struct Part {
     pub now: Split,
     /// Rows before it began since the part first came, the older version's among them.
     pub rows_before: u64,
-    /// Other inputs of its calls lie elsewhere than before, or hold what cannot be measured, as text.
+    /// Other inputs of its calls lie elsewhere than before, have a column at rest that varies in the
+    /// other calls, or hold what cannot be measured, as text.
     pub moved: bool,
 }
 

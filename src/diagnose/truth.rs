@@ -83,10 +83,10 @@ impl VersionStatus {
         self.state == "AVAILABLE"
     }
 
-    /// Whether loading it ended in an error.
+    /// Whether loading it ended in an error. One that was taken back meanwhile is CANCELLED, 1.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        self.code != 0 && !self.is_available()
+        self.code > 1 && !self.is_available()
     }
 }
 

@@ -139,10 +139,14 @@ mod tests {
 
     /// The rules that speak of an output, and whether they are certain.
     fn said(output: ProbedOutput) -> Vec<(String, bool)> {
+        said_of(vec![output])
+    }
+
+    fn said_of(outputs: Vec<ProbedOutput>) -> Vec<(String, bool)> {
         let upstream = "127.0.0.1:8500".parse().expect("an address");
         let questions = Questions::about(upstream, "m");
         let probe = Probe {
-            outputs: vec![output],
+            outputs,
             ..Probe::default()
         };
         let found = probe.findings(&questions).into_iter();
@@ -183,7 +187,14 @@ mod tests {
             distinct: 2,
             ..flat.clone()
         };
-        assert_eq!(said(varied), []);
+        assert_eq!(said(varied.clone()), []);
+        // Beside one that varies, as a list of labels.
+        assert_eq!(said_of(vec![flat.clone(), varied.clone()]), []);
+        let elsewhere = ProbedOutput {
+            signature: "other".to_owned(),
+            ..varied
+        };
+        assert_eq!(said_of(vec![flat.clone(), elsewhere]).len(), 1);
         // A score that is cut to 0 for all that is out of nowhere.
         let cut = ProbedOutput {
             bounds: true,

@@ -4,6 +4,7 @@
 //! `Features { map<string, Feature> feature = 1; }`, `Feature { BytesList = 1; FloatList = 2;
 //! Int64List = 3; }`, of which the last two are `repeated ... value = 1 [packed]`.
 
+use super::held::fold;
 use crate::codec::wire::{Fields, Value, varint};
 use std::ops::ControlFlow;
 
@@ -22,6 +23,19 @@ pub(super) fn features(bytes: &[u8]) -> Option<Vec<String>> {
     })?;
     names.sort_unstable();
     (!names.is_empty()).then_some(names)
+}
+
+/// A byte for each of [`features`], in their order: a hash of what the feature holds.
+pub(super) fn prints(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut found: Vec<(String, u8)> = Vec::new();
+    each(bytes, |name, feature| {
+        if found.len() < FEATURES {
+            found.push((name.chars().take(NAME).collect(), fold(feature)));
+        }
+        Some(())
+    })?;
+    found.sort_unstable();
+    Some(found.into_iter().map(|(_, print)| print).collect())
 }
 
 /// Gives every number of its lists to `take` until that has enough; `None` if `bytes` are no tf.Example.

@@ -1,6 +1,7 @@
 //! How one input of a call was sent, and what its values look like: facts, no payload.
 
 use super::example;
+use super::held::held;
 use super::sketch::for_each_number;
 use crate::codec::dtype::Class;
 use crate::codec::tensor::{Effective, Elements, Given, Row};
@@ -34,6 +35,8 @@ pub struct InputFact {
     pub non_finite: bool,
     /// Feature names of the first string, where it is a tf.Example; ordered.
     pub features: Option<Vec<String>>,
+    /// See [`held`](super::held): what all rows share, a byte for each column or feature.
+    pub held: Vec<u8>,
     /// Strings that hold text, as far as the first one tells: no picture, no tf.Example.
     pub is_text: bool,
 }
@@ -73,6 +76,7 @@ pub(super) fn fact(name: &str, tensor: &Effective<'_>, broken: bool) -> InputFac
         control,
         range: range(tensor),
         non_finite: broken && holds_non_finite(tensor),
+        held: held(tensor),
         is_text: features.is_none() && first.is_some_and(is_text),
         features,
     }

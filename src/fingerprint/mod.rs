@@ -6,6 +6,7 @@
 pub mod call;
 mod canonical;
 mod example;
+mod held;
 mod input_fact;
 mod inputs;
 mod outputs;

@@ -2,6 +2,7 @@
 
 use super::{Level, Report, What, version};
 use crate::truth::disk::{looks_like_version, version_number};
+use crate::truth::folder::GRAPHS;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
@@ -9,8 +10,6 @@ use std::path::{Path, PathBuf};
 
 /// More entries than this are no model's base folder.
 const MOST: usize = 10_000;
-
-const GRAPHS: [&str; 2] = ["saved_model.pb", "saved_model.pbtxt"];
 
 pub(super) fn folder(path: &Path) -> Report {
     if GRAPHS.iter().any(|name| path.join(name).exists()) || path.join("variables").is_dir() {

@@ -306,29 +306,43 @@ fn parts_of_another_kind_are_told_and_not_waited_for() {
     assert!(examine(&part("3", "variables").join("1")).is_err());
 }
 
-#[test]
-fn a_signature_of_what_the_graph_does_not_have_is_told() {
+/// The rules that speak of a graph with these operations, so many inputs and this output.
+fn signed(ops: &[&str], inputs: usize, output: &str) -> Vec<(&'static str, String)> {
     use crate::proto::tensorflow::{TensorInfo, tensor_info::Encoding};
-    let mut model = model_of(&["Placeholder", "MatMul"]);
+    let mut model = model_of(ops);
     let signatures = &mut model.meta_graphs[0].signature_def;
     let signature = signatures.values_mut().next().unwrap();
     let tensor = |name: &str| TensorInfo {
         encoding: Some(Encoding::Name(name.to_owned())),
         ..TensorInfo::default()
     };
-    signature
-        .inputs
-        .insert("x".to_owned(), tensor("placeholder:0"));
-    signature.outputs.insert("y".to_owned(), tensor("dense:0"));
+    let given = (0..inputs).map(|i| (format!("x{i}"), tensor("placeholder:0")));
+    signature.inputs = given.collect();
+    signature.outputs = [("y".to_owned(), tensor(output))].into();
     let base = versions(&["1"]);
     write(base.path().join("1/saved_model.pb"), model.encode_to_vec()).unwrap();
-    let found = examine(base.path()).unwrap().findings;
-    let missing: Vec<_> = found
-        .iter()
-        .filter(|n| n.rule == "tensor-missing")
-        .collect();
+    let found = examine(base.path()).unwrap().findings.into_iter();
+    found.map(|note| (note.rule, note.message)).collect()
+}
+
+#[test]
+fn a_signature_of_what_the_graph_does_not_have_is_told() {
+    let found = signed(&["Placeholder", "MatMul"], 1, "dense:0");
+    let missing: Vec<_> = found.iter().filter(|n| n.0 == "tensor-missing").collect();
     assert_eq!(missing.len(), 1, "{found:?}");
-    assert!(missing[0].message.contains("node \"dense\""), "{found:?}");
+    assert!(missing[0].1.contains("node \"dense\""), "{found:?}");
+}
+
+#[test]
+fn inputs_that_are_too_many_to_be_followed_are_told() {
+    let mut ops = vec!["Const"; 9_999];
+    ops.push("Placeholder");
+    let of = |inputs| -> Vec<_> {
+        let found = signed(&ops, inputs, "const:0").into_iter();
+        found.map(|(rule, _)| rule).collect()
+    };
+    assert_eq!(of(1_000), ["output-ignores-inputs"]);
+    assert_eq!(of(1_001), ["unread"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::{Report, saved_model};
 use crate::proto::tensorflow::SavedModel;
 use crate::saved_model::{Index, Unread, index, read, restored_variable, serving};
-use crate::truth::folder::{LITE, has_variables, missing_parts, size};
+use crate::truth::folder::{GRAPHS, LITE, has_variables, missing_parts, size};
 use std::fs;
 use std::path::Path;
 
@@ -22,11 +22,12 @@ pub(super) fn check(report: &mut Report, folder: &Path) {
     sizes(report, folder);
     let graph = folder.join("saved_model.pb");
     if !graph.exists() {
-        if folder.join("saved_model.pbtxt").exists() {
+        let other = GRAPHS.into_iter().find(|name| folder.join(name).exists());
+        if let Some(name) = other {
             report.warning(
                 "unread",
                 folder,
-                "saved_model.pbtxt is text, and is not looked into",
+                format!("{name} is text or in chunks, and is not looked into"),
             );
         } else if folder.join(LITE).exists() {
             report.warning(

@@ -1,6 +1,6 @@
 //! The mounted model volume: which versions are there, which folders the server skips.
 
-use super::folder::{lost_variables, missing_parts, size};
+use super::folder::{GRAPHS, lost_variables, missing_parts, size};
 use crate::diagnose::facts::Disk;
 use std::fs;
 use std::io;
@@ -82,11 +82,10 @@ pub fn read(base: &Path, serving_since: impl Fn(i64) -> Option<SystemTime>) -> i
 /// A folder that somebody may take for a version: with a number in its name, or a model inside.
 #[must_use]
 pub fn looks_like_version(path: &Path, name: &str) -> bool {
-    let model = ["saved_model.pb", "saved_model.pbtxt"];
     // As an Estimator calls an export until it is whole.
     !name.starts_with("temp-")
         && (name.contains(|c: char| c.is_ascii_digit())
-            || model.iter().any(|m| path.join(m).exists()))
+            || GRAPHS.iter().any(|m| path.join(m).exists()))
 }
 
 /// Bytes of the files of a folder, 0 where there is none.
@@ -124,7 +123,7 @@ mod tests {
     #[test]
     fn tells_versions_from_what_is_skipped() {
         let base = tempfile::tempdir().unwrap();
-        for name in ["1", "00002", "v3", "4.bak", "latest", ".hidden"] {
+        for name in ["1", "00002", "v3", "4.bak", "latest", ".hidden", "temp-5"] {
             create_dir(base.path().join(name)).unwrap();
             write(base.path().join(name).join("saved_model.pb"), b"x").unwrap();
         }

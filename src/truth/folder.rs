@@ -8,6 +8,8 @@ use std::path::Path;
 
 /// A graph without weights is smaller than this.
 const LARGEST_GRAPH: u64 = 8 << 20;
+/// What a graph is called: whole, as text, or in chunks where it is larger than a message may be.
+pub const GRAPHS: [&str; 3] = ["saved_model.pb", "saved_model.pbtxt", "saved_model.cpb"];
 /// What stands in place of a SavedModel for a server with `--prefer_tflite_model`.
 pub const LITE: &str = "model.tflite";
 
@@ -19,17 +21,17 @@ pub fn missing_parts(folder: &Path) -> io::Result<Vec<String>> {
     let mut missing = Vec::new();
     // A folder that may not be looked into has no missing part.
     fs::read_dir(folder)?;
-    let [binary, text] = ["saved_model.pb", "saved_model.pbtxt"].map(|name| folder.join(name));
-    let graph = match (binary.try_exists()?, text.try_exists()?) {
-        (true, _) => Some(&binary),
-        (false, true) => Some(&text),
-        (false, false) => None,
-    };
+    let mut graph = None;
+    for path in GRAPHS.map(|name| folder.join(name)) {
+        if path.try_exists()? {
+            graph = graph.or(Some(path));
+        }
+    }
     match graph {
         None if folder.join(LITE).try_exists()? => {}
         None => missing.push("saved_model.pb is missing".to_owned()),
-        Some(path) if fs::metadata(path)?.len() == 0 => {
-            missing.push(format!("{} is empty", name_of(path)));
+        Some(path) if fs::metadata(&path)?.len() == 0 => {
+            missing.push(format!("{} is empty", name_of(&path)));
         }
         Some(_) => {}
     }
@@ -146,8 +148,11 @@ mod tests {
             missing_parts(folder.path()).unwrap(),
             ["saved_model.pb is missing"]
         );
-        write(folder.path().join(LITE), b"x").unwrap();
-        assert!(missing_parts(folder.path()).unwrap().is_empty());
+        for name in [LITE, "saved_model.cpb"] {
+            write(folder.path().join(name), b"x").unwrap();
+            assert!(missing_parts(folder.path()).unwrap().is_empty(), "{name}");
+            std::fs::remove_file(folder.path().join(name)).unwrap();
+        }
         write(folder.path().join("saved_model.pb"), b"x").unwrap();
         assert!(
             missing_parts(folder.path()).unwrap().is_empty(),

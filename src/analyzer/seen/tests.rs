@@ -16,6 +16,7 @@ fn input(low: f32, high: f32) -> InputFact {
         }),
         non_finite: false,
         features: None,
+        held: vec![],
         is_text: false,
     }
 }

@@ -12,7 +12,7 @@ const ENOUGH: u64 = 4;
 /// What a reason for refusing a call tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// A variable that no file gave a value to.
+    /// A variable or a table that no file gave a value to.
     Unset,
     /// The model is not there, whichever version.
     Unknown,
@@ -32,6 +32,7 @@ impl Reason {
             "the variable was uninitialized",
             "Could not find variable",
             "Failed to find variable",
+            "Table not initialized",
         ];
         match status {
             FAILED_PRECONDITION if unset.iter().any(|words| message.contains(words)) => {
@@ -85,7 +86,7 @@ pub fn of_refused(
     let found = match refused.reason {
         Reason::Unset => {
             evidence.push(
-                "a variable has no value: its files are not all there, or were exported without it"
+                "a variable or a table has no value: its files are not all there, or were exported without it"
                     .to_owned(),
             );
             let confirm = reach.probe(model, version.unwrap_or(0), &refused.signature);

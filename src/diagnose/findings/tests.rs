@@ -58,6 +58,25 @@ fn a_version_that_failed_to_load() {
         ..ModelTruth::default()
     };
     assert!(rules(&older, &answering(3, Asked::default())).is_empty());
+    // It was taken back while it loaded.
+    let cancelled = ModelTruth {
+        status: Some(vec![status(4, "END", 1), status(3, "AVAILABLE", 0)]),
+        ..ModelTruth::default()
+    };
+    assert!(rules(&cancelled, &answering(3, Asked::default())).is_empty());
+    // Its folder was taken away.
+    let gone = |versions: &[i64]| ModelTruth {
+        disk: Some(Disk {
+            versions: versions.to_vec(),
+            ..Disk::default()
+        }),
+        ..truth.clone()
+    };
+    assert!(rules(&gone(&[3]), &answering(3, Asked::default())).is_empty());
+    assert_eq!(
+        rules(&gone(&[3, 4]), &answering(3, Asked::default())),
+        ["D13"]
+    );
 }
 
 #[test]

@@ -82,6 +82,19 @@ fn d1_one_buffer_again_and_again() {
     };
     assert_eq!(first(&facts), ("D1".to_owned(), true));
     assert_eq!(judge(&facts).causes.len(), 1, "proof stops the search");
+    // What differs for one input comes from something else.
+    for odd in [
+        Facts {
+            distinct_outputs: 5,
+            ..facts.clone()
+        },
+        Facts {
+            ignores: true,
+            ..facts
+        },
+    ] {
+        assert!(!first(&odd).1);
+    }
 }
 
 #[test]

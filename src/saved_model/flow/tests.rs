@@ -172,10 +172,11 @@ fn stores_of_one_name_are_one() {
 
 #[test]
 fn nothing_is_said_where_it_is_not_plain() {
-    let python = ["x Placeholder", "p EagerPyFunc x", "c Const"]
-        .map(node)
-        .to_vec();
-    assert_eq!(follows(python, vec![], "c:0"), None);
+    for keeps in ["EagerPyFunc", "Stage", "MapStage"] {
+        let kept = format!("p {keeps} x");
+        let graph = ["x Placeholder", &kept, "c Const"].map(node).to_vec();
+        assert_eq!(follows(graph, vec![], "c:0"), None, "{keeps}");
+    }
     let mut endless = function("f", &[("a", 1)], &[], &[("b", "c:output:0")]);
     endless.node_def = vec![call("c PartitionedCall a", "f")];
     let graph = vec![node("x Placeholder"), call("y PartitionedCall x", "f")];
