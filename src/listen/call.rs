@@ -9,23 +9,29 @@ use h2::Reason;
 use h2::server::SendResponse;
 use http::{HeaderMap, Request, Response};
 use http_body::Body;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 use tower::{Service, ServiceExt};
 
 /// One call that was handed to the stack.
 pub(super) struct Call<F> {
-    reply: Result<F, Failure>,
+    /// None where the client has taken the call back already.
+    reply: Option<Result<F, Failure>>,
     arrived: Instant,
     abort: Abort,
 }
 
 /// Hands a call to the stack. The request goes straight where it will live, instead of through
-/// the task that waits for its reply.
-pub(super) async fn start<S, B>(service: &mut S, mut request: Request<B>) -> Call<S::Future>
+/// the task that waits for its reply. What was reset meanwhile goes nowhere: a flood of such calls
+/// ends here.
+pub(super) async fn start<S, B>(
+    service: &mut S,
+    mut request: Request<B>,
+    respond: &mut SendResponse<Bytes>,
+) -> Call<S::Future>
 where
     S: Service<Request<B>, Error = Failure>,
 {
@@ -33,8 +39,14 @@ where
     let abort = Abort::default();
     request.extensions_mut().insert(Arrived(arrived));
     request.extensions_mut().insert(abort.clone());
-    // Ready at once: no layer waits before it takes a call.
-    let reply = service.ready().await.map(|ready| ready.call(request));
+    let gone = respond
+        .poll_reset(&mut Context::from_waker(Waker::noop()))
+        .is_ready();
+    let reply = match gone {
+        true => None,
+        // Ready at once: no layer waits before it takes a call.
+        false => Some(service.ready().await.map(|ready| ready.call(request))),
+    };
     Call {
         reply,
         arrived,
@@ -42,48 +54,85 @@ where
     }
 }
 
-/// Carries one call to its end.
-pub(super) async fn run<F, R>(
-    call: Call<F>,
-    mut respond: SendResponse<Bytes>,
-    metrics: Arc<Forwarding>,
-) where
+/// Carries one call to its end. No async function, which would hold its arguments and what comes of
+/// them side by side: each open stream holds one of these.
+pub(super) struct Running<F, R> {
+    step: Step<F, R>,
+    respond: SendResponse<Bytes>,
+    arrived: Instant,
+    abort: Abort,
+    in_flight: InFlight,
+}
+
+enum Step<F, R> {
+    /// The reply's headers are to come.
+    Reply(Option<Result<F, Failure>>),
+    /// Its body is. What led to the reply was let go before.
+    Body(Pump<R>),
+}
+
+impl<F, R> Running<F, R> {
+    pub(super) fn new(
+        call: Call<F>,
+        respond: SendResponse<Bytes>,
+        metrics: Arc<Forwarding>,
+    ) -> Self {
+        Running {
+            step: Step::Reply(call.reply),
+            respond,
+            arrived: call.arrived,
+            abort: call.abort,
+            in_flight: InFlight::enter(metrics),
+        }
+    }
+}
+
+impl<F, R> Running<F, R>
+where
     F: Future<Output = Result<Response<R>, Failure>> + Unpin,
     R: Body<Data = Bytes, Error = Failure> + Unpin,
 {
-    let Call {
-        reply,
-        arrived,
-        abort,
-    } = call;
-    let in_flight = InFlight::enter(metrics);
-    // What led to the reply is let go before its body, which may be long in coming.
-    let headers = match reply {
-        Err(failure) => Some(Err(failure)),
-        Ok(mut reply) => {
-            poll_fn(|cx| {
-                if let Poll::Ready(reset) = respond.poll_reset(cx) {
-                    // Before the reply is dropped: the upstream is to see the client's own code.
-                    abort.set(reset.unwrap_or(Reason::CANCEL));
-                    return Poll::Ready(None);
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        loop {
+            let reply = match &mut self.step {
+                Step::Body(pump) => {
+                    let pumped = ready!(pump.poll(cx));
+                    return Poll::Ready(ended(pumped, pump.sender(), &self.abort));
                 }
-                Pin::new(&mut reply).poll(cx).map(Some)
-            })
-            .await
+                Step::Reply(None) => return Poll::Ready(End::Cancelled),
+                Step::Reply(Some(Err(failure))) => Err(failure.clone()),
+                Step::Reply(Some(Ok(reply))) => {
+                    if let Poll::Ready(reset) = self.respond.poll_reset(cx) {
+                        // Before the reply is dropped: the upstream is to see the client's own code.
+                        self.abort.set(reset.unwrap_or(Reason::CANCEL));
+                        return Poll::Ready(End::Cancelled);
+                    }
+                    ready!(Pin::new(reply).poll(cx))
+                }
+            };
+            self.step = match reply {
+                Err(failure) => return Poll::Ready(refuse(&failure, &mut self.respond)),
+                Ok(response) => match begin(response, &mut self.respond) {
+                    Err(end) => return Poll::Ready(end),
+                    Ok(pump) => Step::Body(pump),
+                },
+            };
         }
-    };
-    let end = match headers {
-        None => End::Cancelled,
-        Some(Err(failure)) => refuse(&failure, &mut respond),
-        Some(Ok(response)) => match begin(response, &mut respond) {
-            Err(end) => end,
-            Ok(mut pump) => {
-                let pumped = poll_fn(|cx| pump.poll(cx)).await;
-                ended(pumped, pump.sender(), &abort)
-            }
-        },
-    };
-    in_flight.0.ended(end, arrived.elapsed());
+    }
+}
+
+impl<F, R> Future for Running<F, R>
+where
+    F: Future<Output = Result<Response<R>, Failure>> + Unpin,
+    R: Body<Data = Bytes, Error = Failure> + Unpin,
+{
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let end = ready!(self.poll_end(cx));
+        self.in_flight.0.ended(end, self.arrived.elapsed());
+        Poll::Ready(())
+    }
 }
 
 /// Counts one call in flight until it is dropped, however the call ends.
@@ -116,8 +165,7 @@ fn refuse(failure: &Failure, respond: &mut SendResponse<Bytes>) -> End {
     }
 }
 
-/// Sends the reply's headers. What is left to do, or how the call ended if nothing is. No future,
-/// so that the headers take no room while the body comes.
+/// Sends the reply's headers. What is left to do, or how the call ended if nothing is.
 fn begin<R>(response: Response<R>, respond: &mut SendResponse<Bytes>) -> Result<Pump<R>, End>
 where
     R: Body<Data = Bytes, Error = Failure> + Unpin,

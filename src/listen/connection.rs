@@ -1,6 +1,7 @@
 //! One client connection and its one upstream.
 
-use super::{Settings, call};
+use super::Settings;
+use super::call::{self, Running};
 use crate::drain;
 use crate::net::Stream;
 use crate::sieve::{self, Sieve};
@@ -67,14 +68,14 @@ pub(super) async fn run(stream: Stream, peer: Peer, settings: Settings, mut drai
             // A panic in one call is that call's alone: its handle says so and is dropped.
             Some(_) = calls.join_next() => {}
             accepted = connection.accept() => match accepted {
-                Some(Ok((request, respond))) => {
+                Some(Ok((request, mut respond))) => {
                     let (mut parts, body) = request.into_parts();
                     let mut body = RecvBody::new(body);
                     parts.extensions.insert(peer.clone());
                     parts.extensions.insert(body.credit());
                     let request = http::Request::from_parts(parts, body);
-                    let call = call::start(&mut service, request).await;
-                    calls.spawn(call::run(call, respond, settings.metrics.clone()));
+                    let call = call::start(&mut service, request, &mut respond).await;
+                    calls.spawn(Running::new(call, respond, settings.metrics.clone()));
                 }
                 Some(Err(error)) => {
                     if let Some(cut) = cut_of(&error) {

@@ -37,7 +37,7 @@ pub(super) struct Recording {
 }
 
 impl Recording {
-    pub(super) fn start(parts: &request::Parts, tap: Tap) -> (Self, Sent) {
+    pub(super) fn start(parts: &request::Parts, tap: Tap) -> (Box<Self>, Sent) {
         let half = Half::new(text(&parts.headers, "grpc-encoding"), &tap.budget);
         let half = Arc::new(Mutex::new(half));
         let sent = Sent {
@@ -59,7 +59,7 @@ impl Recording {
             complete: false,
             tap,
         };
-        (recording, sent)
+        (Box::new(recording), sent)
     }
 
     /// What the reply is to say of its series; nothing for a call that failed.
@@ -147,10 +147,10 @@ impl<B> TapBody<B> {
         }
     }
 
-    pub(super) fn response(inner: B, recording: Recording) -> Self {
+    pub(super) fn response(inner: B, recording: Box<Recording>) -> Self {
         TapBody {
             inner,
-            side: Side::Response(Box::new(recording)),
+            side: Side::Response(recording),
         }
     }
 

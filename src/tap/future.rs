@@ -11,11 +11,11 @@ use std::task::{Context, Poll, ready};
 /// Resolves to the reply with its body tapped. Dropped before, the call counts as incomplete.
 pub struct ResponseFuture<F> {
     inner: F,
-    recording: Option<Recording>,
+    recording: Option<Box<Recording>>,
 }
 
 impl<F> ResponseFuture<F> {
-    pub(super) fn new(inner: F, recording: Option<Recording>) -> Self {
+    pub(super) fn new(inner: F, recording: Option<Box<Recording>>) -> Self {
         ResponseFuture { inner, recording }
     }
 }

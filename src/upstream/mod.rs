@@ -4,22 +4,25 @@
 //! order. It is opened with the first call, and again when it has gone.
 
 mod dial;
+mod forward;
 
 pub use dial::{Away, Dial};
+pub use forward::{Forward, UpstreamBody};
 
 use crate::sieve::Sieve;
-use crate::stream::{Credit, Failure, Pump, Pumped, RecvBody, Sender};
+use crate::stream::Failure;
 use crate::telemetry::Forwarding;
 use bytes::Bytes;
+use forward::Sent;
 use h2::client::SendRequest;
 use h2::{Reason, client};
-use http::{Request, Response, Version};
-use http_body::{Body, Frame};
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use http::{Request, Response};
+use http_body::Body;
+use std::future::{Future, poll_fn, ready};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tower::Service;
@@ -151,47 +154,11 @@ impl Upstream {
         Ok(handle)
     }
 
-    async fn forward<B>(self, request: Request<B>) -> Result<Response<UpstreamBody>, Failure>
-    where
-        B: Body<Data = Bytes, Error = Failure> + Send + Unpin + 'static,
-    {
-        let (mut parts, body) = request.into_parts();
-        let abort: Abort = parts.extensions.remove().unwrap_or_default();
-        let arrived: Option<Arrived> = parts.extensions.remove();
-        let credit: Option<Credit> = parts.extensions.remove();
-        if parts.uri.authority().is_none() {
-            // h2 refuses to send a request without `:authority` unless it came as HTTP/1.1 does.
-            parts.version = Version::HTTP_11;
-        }
-        let (mut handle, waited) = self.ready().await?;
-        let end = body.is_end_stream();
-        let (response, stream) = handle.send_request(Request::from_parts(parts, ()), end)?;
-        let handed = Instant::now();
-        if let Some(Arrived(at)) = arrived {
-            let own = handed.saturating_duration_since(at).saturating_sub(waited);
-            self.metrics.added.record(own.as_secs_f64());
-        }
-        let guard = Guard {
-            sender: Sender::new(stream),
-            abort,
-            done: false,
-        };
-        if !end {
-            let mut sending = Sending {
-                pump: Pump::new(guard.sender.clone(), body, credit),
-            };
-            // A small request is there already with its headers, and needs no task of its own. A
-            // task of its own asks again, and is woken then.
-            let mut at_once = Context::from_waker(Waker::noop());
-            if Pin::new(&mut sending).poll(&mut at_once).is_pending() {
-                tokio::spawn(sending);
-            }
-        }
-        let (mut parts, stream) = response.await?.into_parts();
-        self.metrics.upstream.record(handed.elapsed().as_secs_f64());
-        let mut body = RecvBody::new(stream);
-        parts.extensions.insert(body.credit());
-        Ok(Response::from_parts(parts, UpstreamBody { body, guard }))
+    /// A handle that can take a request now, if the connection stands.
+    fn at_once(&self) -> Option<SendRequest<Bytes>> {
+        let mut handle = self.connection.try_lock().ok()?.clone()?;
+        let mut cx = Context::from_waker(Waker::noop());
+        matches!(handle.poll_ready(&mut cx), Poll::Ready(Ok(()))).then_some(handle)
     }
 }
 
@@ -207,86 +174,30 @@ async fn timed<F: Future>(future: F, waited: &mut Duration) -> F::Output {
     output
 }
 
-/// A request's body on its way.
-struct Sending<B> {
-    pump: Pump<B>,
-}
-
-impl<B> Future for Sending<B>
-where
-    B: Body<Data = Bytes, Error = Failure> + Unpin,
-{
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if let Pumped::Broken(failure) = ready!(self.pump.poll(cx)) {
-            self.pump.sender().reset(match failure {
-                Failure::Reset(reason) => reason,
-                _ => Reason::CANCEL,
-            });
-        }
-        Poll::Ready(())
-    }
-}
-
 impl<B> Service<Request<B>> for Upstream
 where
     B: Body<Data = Bytes, Error = Failure> + Send + Unpin + 'static,
 {
     type Response = Response<UpstreamBody>;
     type Error = Failure;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Failure>> + Send>>;
+    type Future = Forward;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        Box::pin(self.clone().forward(request))
-    }
-}
-
-/// Resets the upstream's stream if the call is dropped before its end.
-#[derive(Debug)]
-struct Guard {
-    sender: Sender,
-    abort: Abort,
-    done: bool,
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        if !self.done {
-            self.sender.reset(self.abort.reason());
+        // With its connection it is sent on from here, in the order in which calls come.
+        if let Some(handle) = self.at_once() {
+            return match Sent::send(handle, request, Duration::ZERO, &self.metrics) {
+                Ok(sent) => Forward::Sent(sent),
+                Err(failure) => Forward::Opening(Box::pin(ready(Err(failure)))),
+            };
         }
-    }
-}
-
-/// The body of the upstream's reply.
-#[derive(Debug)]
-pub struct UpstreamBody {
-    body: RecvBody,
-    guard: Guard,
-}
-
-impl Body for UpstreamBody {
-    type Data = Bytes;
-    type Error = Failure;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        match &polled {
-            Poll::Ready(None | Some(Err(_))) => self.guard.done = true,
-            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => self.guard.done = true,
-            _ => self.guard.done |= self.body.is_end_stream(),
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        let upstream = self.clone();
+        Forward::Opening(Box::pin(async move {
+            let (handle, waited) = upstream.ready().await?;
+            Sent::send(handle, request, waited, &upstream.metrics)
+        }))
     }
 }
