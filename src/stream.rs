@@ -197,7 +197,8 @@ pub struct Pump<B> {
     sender: Sender,
     body: B,
     credit: Option<Credit>,
-    queue: Queue,
+    /// What waits for room, if something does: most streams are open and still.
+    queue: Option<Box<Queue>>,
 }
 
 impl<B> Pump<B>
@@ -210,14 +211,23 @@ where
             sender,
             body,
             credit,
-            queue: Queue::default(),
+            queue: None,
         }
     }
 
     /// Goes on as far as it gets; ready at the end of the body.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Pumped> {
-        self.sender
-            .poll_pump(cx, &mut self.body, &mut self.queue, &mut self.credit)
+        let mut queue = self
+            .queue
+            .take()
+            .map_or_else(Queue::default, |queue| *queue);
+        let polled = self
+            .sender
+            .poll_pump(cx, &mut self.body, &mut queue, &mut self.credit);
+        if polled.is_pending() && !(queue.is_empty() && queue.end.is_none()) {
+            self.queue = Some(Box::new(queue));
+        }
+        polled
     }
 
     /// Where to.

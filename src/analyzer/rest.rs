@@ -1,12 +1,13 @@
 //! Columns that stand still in one part of the calls and vary in the rest.
 
 use super::history::CallFact;
-use crate::fingerprint::call::InputFact;
+use crate::fingerprint::call::{InputFact, ROWS_HELD as ROWS};
 use std::collections::BTreeMap;
 
-/// A column as common at one value as it is stands still in this many calls less often than this
-/// by chance.
+/// So seldom a column is at rest by chance, over all columns of an input.
 const BY_CHANCE: f64 = 1e-3;
+/// Fewer calls do not tell how common a value is.
+const ENOUGH: usize = 16;
 
 /// Whether some column of the inputs in `part` holds one value throughout and varies in `rest`:
 /// by chance it hardly does. The more calls there are of each, the finer this is.
@@ -16,21 +17,43 @@ pub(super) fn rests(part: &[&CallFact], rest: &[&CallFact]) -> bool {
     };
     let names = first.inputs.iter().filter(|input| input.control.is_none());
     names.into_iter().any(|input| {
-        columns(input).into_iter().any(|(column, print)| {
-            let of = |call: &CallFact| print_of(call, &input.name, column);
-            if print == 0 || part.iter().any(|call| of(call) != Some(print)) {
+        let columns = columns(input);
+        let seldom = BY_CHANCE / columns.len().max(1) as f64;
+        columns.into_iter().any(|(column, print)| {
+            let seen = |call: &CallFact| seen(call, &input.name, column);
+            let still = |call: &&CallFact| seen(call).is_some_and(|(_, of)| of == print);
+            if print == 0 || !part.iter().all(still) {
                 return false;
             }
-            let mut common: BTreeMap<u8, u32> = BTreeMap::new();
-            let known: Vec<u8> = rest.iter().filter_map(|call| of(call)).collect();
-            for print in known.iter().filter(|print| **print != 0) {
-                *common.entry(*print).or_insert(0) += 1;
-            }
-            let most = common.into_values().max().unwrap_or(0);
-            let share = f64::from(most + 1) / (known.len() + 2) as f64;
-            share.powi(part.len() as i32) < BY_CHANCE
+            // One row holds some value, many seldom share one: each is held against its like.
+            let chance: f64 = [1, ROWS]
+                .into_iter()
+                .map(|rows| {
+                    let alike = |calls: &[&CallFact]| -> Vec<u8> {
+                        let seen = calls.iter().filter_map(|call| seen(call));
+                        let alike = seen.filter(|(of, _)| *of == rows);
+                        alike.map(|(_, print)| print).collect()
+                    };
+                    share(&alike(rest)).powi(alike(part).len() as i32)
+                })
+                .product();
+            chance < seldom
         })
     })
+}
+
+/// In which share of the calls a column holds the value that it holds most often; 1 where too few
+/// tell.
+fn share(prints: &[u8]) -> f64 {
+    if prints.len() < ENOUGH {
+        return 1.0;
+    }
+    let mut common: BTreeMap<u8, u32> = BTreeMap::new();
+    for print in prints.iter().filter(|print| **print != 0) {
+        *common.entry(*print).or_insert(0) += 1;
+    }
+    let most = common.into_values().max().unwrap_or(0);
+    f64::from(most + 1) / (prints.len() + 2) as f64
 }
 
 /// A column: its number, or the name of a feature.
@@ -55,8 +78,9 @@ fn columns(input: &InputFact) -> Vec<(Column<'_>, u8)> {
     }
 }
 
-/// What a column of this input holds in a call; `None` where the call has no such column.
-fn print_of(call: &CallFact, name: &str, column: Column<'_>) -> Option<u8> {
+/// Rows of a call that were looked at, and what they hold in a column of this input; `None` where the
+/// call has no such column.
+fn seen(call: &CallFact, name: &str, column: Column<'_>) -> Option<(u64, u8)> {
     let input = call.inputs.iter().find(|input| input.name == name)?;
     let at = match (column, &input.features) {
         (Column::At(at), None) => at,
@@ -65,7 +89,11 @@ fn print_of(call: &CallFact, name: &str, column: Column<'_>) -> Option<u8> {
         }
         _ => return None,
     };
-    input.held.get(at).copied()
+    let rows = match column {
+        Column::At(_) => input.dims.first().map_or(1, |rows| ROWS.min(*rows)),
+        Column::Feature(_) => 1,
+    };
+    Some((rows, *input.held.get(at)?))
 }
 
 #[cfg(test)]

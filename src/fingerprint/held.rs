@@ -8,7 +8,7 @@ use crate::codec::tensor::{Effective, Elements};
 /// Columns of a row that are told apart; wider inputs are not.
 const MOST: u64 = 64;
 /// Rows of a call that are looked at, spread evenly.
-const ROWS: u64 = 4;
+pub const ROWS: u64 = 4;
 
 /// A byte for each column, or for each feature of the first tf.Example in the order of
 /// [`example::features`]: 0 where the rows looked at differ, else a hash of the value they share.

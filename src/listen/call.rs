@@ -58,15 +58,14 @@ where
 /// them side by side: each open stream holds one of these.
 pub(super) struct Running<F, R> {
     step: Step<F, R>,
-    respond: SendResponse<Bytes>,
     arrived: Instant,
     abort: Abort,
     in_flight: InFlight,
 }
 
 enum Step<F, R> {
-    /// The reply's headers are to come.
-    Reply(Option<Result<F, Failure>>),
+    /// The reply's headers are to come; None where the client has taken the call back.
+    Reply(Option<Result<F, Failure>>, SendResponse<Bytes>),
     /// Its body is. What led to the reply was let go before.
     Body(Pump<R>),
 }
@@ -78,8 +77,7 @@ impl<F, R> Running<F, R> {
         metrics: Arc<Forwarding>,
     ) -> Self {
         Running {
-            step: Step::Reply(call.reply),
-            respond,
+            step: Step::Reply(call.reply, respond),
             arrived: call.arrived,
             abort: call.abort,
             in_flight: InFlight::enter(metrics),
@@ -94,15 +92,18 @@ where
 {
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         loop {
-            let reply = match &mut self.step {
+            let (reply, respond) = match &mut self.step {
                 Step::Body(pump) => {
                     let pumped = ready!(pump.poll(cx));
                     return Poll::Ready(ended(pumped, pump.sender(), &self.abort));
                 }
-                Step::Reply(None) => return Poll::Ready(End::Cancelled),
-                Step::Reply(Some(Err(failure))) => Err(failure.clone()),
-                Step::Reply(Some(Ok(reply))) => {
-                    if let Poll::Ready(reset) = self.respond.poll_reset(cx) {
+                Step::Reply(reply, respond) => (reply, respond),
+            };
+            let reply = match reply {
+                None => return Poll::Ready(End::Cancelled),
+                Some(Err(failure)) => Err(failure.clone()),
+                Some(Ok(reply)) => {
+                    if let Poll::Ready(reset) = respond.poll_reset(cx) {
                         // Before the reply is dropped: the upstream is to see the client's own code.
                         self.abort.set(reset.unwrap_or(Reason::CANCEL));
                         return Poll::Ready(End::Cancelled);
@@ -111,8 +112,8 @@ where
                 }
             };
             self.step = match reply {
-                Err(failure) => return Poll::Ready(refuse(&failure, &mut self.respond)),
-                Ok(response) => match begin(response, &mut self.respond) {
+                Err(failure) => return Poll::Ready(refuse(&failure, respond)),
+                Ok(response) => match begin(response, respond) {
                     Err(end) => return Poll::Ready(end),
                     Ok(pump) => Step::Body(pump),
                 },

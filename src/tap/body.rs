@@ -16,10 +16,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 const MESSAGE: usize = 1024;
 
 /// The request's half: written while the request passes, read when the reply has ended.
-pub(super) struct Sent {
-    half: Arc<Mutex<Half>>,
-    limit: usize,
-}
+pub(super) struct Sent(Arc<Mutex<Half>>);
 
 /// One call from its start to its one end: whichever way it ends, it is dropped, and then the
 /// record is given to the sink.
@@ -28,7 +25,7 @@ pub(super) struct Recording {
     started: Instant,
     start_unix_nanos: i64,
     peer: Option<Peer>,
-    user_agent: String,
+    user_agent: Option<HeaderValue>,
     request: Arc<Mutex<Half>>,
     response: Half,
     grpc_status: i32,
@@ -38,12 +35,8 @@ pub(super) struct Recording {
 
 impl Recording {
     pub(super) fn start(parts: &request::Parts, tap: Tap) -> (Box<Self>, Sent) {
-        let half = Half::new(text(&parts.headers, "grpc-encoding"), &tap.budget);
-        let half = Arc::new(Mutex::new(half));
-        let sent = Sent {
-            half: Arc::clone(&half),
-            limit: tap.bytes_per_call,
-        };
+        let half = Arc::new(Mutex::new(tap.half(&parts.headers)));
+        let sent = Sent(Arc::clone(&half));
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
@@ -51,7 +44,7 @@ impl Recording {
             started: Instant::now(),
             start_unix_nanos: i64::try_from(now.as_nanos()).unwrap_or(i64::MAX),
             peer: parts.extensions.get().cloned(),
-            user_agent: text(&parts.headers, "user-agent").unwrap_or_default(),
+            user_agent: parts.headers.get("user-agent").cloned(),
             request: half,
             response: Half::default(),
             grpc_status: -1,
@@ -64,7 +57,7 @@ impl Recording {
 
     /// What the reply is to say of its series; nothing for a call that failed.
     pub(super) fn notes(&self) -> Vec<HeaderValue> {
-        match &self.tap.notes {
+        match &self.tap.0.notes {
             Some(notes) if !self.complete => {
                 notes.of(&self.request.lock().unwrap_or_else(PoisonError::into_inner))
             }
@@ -74,7 +67,7 @@ impl Recording {
 
     /// The reply's headers, which hold the status of a Trailers-Only reply.
     pub(super) fn headers(&mut self, headers: &HeaderMap) {
-        self.response = Half::new(text(headers, "grpc-encoding"), &self.tap.budget);
+        self.response = self.tap.half(headers);
         self.status(headers);
     }
 
@@ -102,13 +95,17 @@ impl Drop for Recording {
             Some(peer) => (peer.connection, peer.address.to_string()),
             None => (0, String::new()),
         };
+        let user_agent = self
+            .user_agent
+            .as_ref()
+            .and_then(|agent| agent.to_str().ok());
         let record = Record {
             start_unix_nanos: self.start_unix_nanos,
             duration_nanos: i64::try_from(self.started.elapsed().as_nanos()).unwrap_or(i64::MAX),
             path: PREDICT.to_owned(),
             connection,
             peer,
-            user_agent: std::mem::take(&mut self.user_agent),
+            user_agent: user_agent.unwrap_or_default().to_owned(),
             request,
             response: std::mem::take(&mut self.response),
             grpc_status: self.grpc_status,
@@ -116,7 +113,7 @@ impl Drop for Recording {
             complete: self.complete,
         };
         // On the forwarding path, and perhaps while it unwinds already: a panic must end here.
-        let _ = catch_unwind(AssertUnwindSafe(|| self.tap.sink.record(record)));
+        let _ = catch_unwind(AssertUnwindSafe(|| self.tap.0.sink.record(record)));
     }
 }
 
@@ -159,16 +156,13 @@ impl<B> TapBody<B> {
             Side::Untouched => {}
             Side::Request(sent) => {
                 if let Some(data) = frame.data_ref() {
-                    sent.half
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push(data, sent.limit);
+                    let mut half = sent.0.lock().unwrap_or_else(PoisonError::into_inner);
+                    half.push(data);
                 }
             }
             Side::Response(recording) => {
                 if let Some(data) = frame.data_ref() {
-                    let limit = recording.tap.bytes_per_call;
-                    recording.response.push(data, limit);
+                    recording.response.push(data);
                 } else if let Some(trailers) = frame.trailers_ref() {
                     recording.status(trailers);
                 }
@@ -204,6 +198,6 @@ where
     }
 }
 
-fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+pub(super) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     Some(headers.get(name)?.to_str().ok()?.to_owned())
 }

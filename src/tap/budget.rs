@@ -4,17 +4,20 @@ use crate::sync::{Arc, AtomicUsize, Ordering};
 
 /// Bytes that all calls together may hold.
 #[derive(Debug, Clone)]
-pub(super) struct Budget {
-    held: Arc<AtomicUsize>,
+pub(super) struct Budget(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    held: AtomicUsize,
     limit: usize,
 }
 
 impl Budget {
     pub(super) fn new(limit: usize) -> Self {
-        Budget {
-            held: Arc::new(AtomicUsize::new(0)),
+        Budget(Arc::new(Shared {
+            held: AtomicUsize::new(0),
             limit,
-        }
+        }))
     }
 
     /// A part that holds nothing yet.
@@ -28,7 +31,7 @@ impl Budget {
     /// Bytes held at present.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
-        self.held.load(Ordering::Relaxed)
+        self.0.held.load(Ordering::Relaxed)
     }
 }
 
@@ -45,9 +48,9 @@ impl Permit {
         let Some(budget) = &self.budget else {
             return false;
         };
-        let before = budget.held.fetch_add(bytes, Ordering::Relaxed);
-        if before.saturating_add(bytes) > budget.limit {
-            budget.held.fetch_sub(bytes, Ordering::Relaxed);
+        let before = budget.0.held.fetch_add(bytes, Ordering::Relaxed);
+        if before.saturating_add(bytes) > budget.0.limit {
+            budget.0.held.fetch_sub(bytes, Ordering::Relaxed);
             return false;
         }
         self.bytes += bytes;
@@ -58,7 +61,7 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(budget) = &self.budget {
-            budget.held.fetch_sub(self.bytes, Ordering::Relaxed);
+            budget.0.held.fetch_sub(self.bytes, Ordering::Relaxed);
         }
     }
 }

@@ -17,6 +17,7 @@ pub use record::{Half, Record, Sink};
 pub use service::TapService;
 
 use budget::Budget;
+use http::HeaderMap;
 use std::sync::Arc;
 
 /// The only method whose bodies are kept.
@@ -24,7 +25,10 @@ pub const PREDICT: &str = "/tensorflow.serving.PredictionService/Predict";
 
 /// Bounds and destination of what the tap keeps; shared by all connections.
 #[derive(Clone)]
-pub struct Tap {
+pub struct Tap(Arc<Shared>);
+
+#[derive(Clone)]
+struct Shared {
     sink: Arc<dyn Sink>,
     bytes_per_call: usize,
     budget: Budget,
@@ -36,17 +40,24 @@ impl Tap {
     /// dropped, and gives what it kept to `sink`.
     #[must_use]
     pub fn new(sink: Arc<dyn Sink>, bytes_per_call: usize, bytes_total: usize) -> Self {
-        Tap {
+        Tap(Arc::new(Shared {
             sink,
             bytes_per_call,
             budget: Budget::new(bytes_total),
             notes: None,
-        }
+        }))
     }
 
     /// With what replies are to carry.
     #[must_use]
     pub fn saying(self, notes: Option<Notes>) -> Self {
-        Tap { notes, ..self }
+        let shared = Shared::clone(&self.0);
+        Tap(Arc::new(Shared { notes, ..shared }))
+    }
+
+    /// What is kept of a body that comes with these headers.
+    fn half(&self, headers: &HeaderMap) -> Half {
+        let encoding = body::text(headers, "grpc-encoding");
+        Half::new(encoding, self.0.bytes_per_call, &self.0.budget)
     }
 }

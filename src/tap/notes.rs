@@ -105,8 +105,8 @@ mod tests {
         body.put_u8(0);
         body.put_u32(payload.len() as u32);
         body.extend_from_slice(&payload);
-        let mut half = Half::new(None, &Budget::new(1 << 20));
-        half.push(&body.freeze(), 1 << 20);
+        let mut half = Half::new(None, 1 << 20, &Budget::new(1 << 20));
+        half.push(&body.freeze());
         half
     }
 
@@ -124,8 +124,8 @@ mod tests {
         assert_eq!(notes.of(&half(None)), [HeaderValue::from(2)]);
         assert_eq!(notes.of(&half(Some(1))), [HeaderValue::from(1)]);
         assert!(notes.of(&half(Some(3))).is_empty());
-        let mut broken = Half::new(None, &Budget::new(1 << 20));
-        broken.push(&Bytes::from_static(b"\0\0\0\0\x01x"), 100);
+        let mut broken = Half::new(None, 100, &Budget::new(1 << 20));
+        broken.push(&Bytes::from_static(b"\0\0\0\0\x01x"));
         assert!(notes.of(&broken).is_empty());
         notes.publish(HashMap::new());
         assert!(notes.of(&half(None)).is_empty());

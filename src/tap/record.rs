@@ -62,25 +62,28 @@ pub struct Half {
     /// Why there are no bytes, if the body was let go.
     pub skip: Option<Skip>,
     held: usize,
+    limit: usize,
     permit: Permit,
 }
 
 impl Half {
-    pub(super) fn new(encoding: Option<String>, budget: &Budget) -> Self {
+    /// Of at most `limit` bytes.
+    pub(super) fn new(encoding: Option<String>, limit: usize, budget: &Budget) -> Self {
         Half {
             encoding,
+            limit,
             permit: budget.permit(),
             ..Half::default()
         }
     }
 
-    /// Keeps a handle of `data`, within `limit` for this body.
-    pub(super) fn push(&mut self, data: &Bytes, limit: usize) {
+    /// Keeps a handle of `data`.
+    pub(super) fn push(&mut self, data: &Bytes) {
         if self.skip.is_some() || data.is_empty() {
             return;
         }
         self.held = self.held.saturating_add(data.len());
-        if self.held > limit {
+        if self.held > self.limit {
             self.let_go(Skip::TooLarge);
         } else if self.chunks.len() >= MAX_CHUNKS {
             self.let_go(Skip::TooManyChunks);
@@ -112,18 +115,18 @@ mod tests {
     fn bounds_hold_at_their_edges() {
         let budget = Budget::new(10 * (4 + HANDLE));
         for (limit, skip) in [(7, Some(Skip::TooLarge)), (8, None), (9, None)] {
-            let mut half = Half::new(None, &budget);
-            half.push(&Bytes::from_static(b"abcd"), limit);
-            half.push(&Bytes::from_static(b"efgh"), limit);
+            let mut half = Half::new(None, limit, &budget);
+            half.push(&Bytes::from_static(b"abcd"));
+            half.push(&Bytes::from_static(b"efgh"));
             assert_eq!(half.skip, skip, "{limit}");
         }
         assert_eq!(budget.held(), 0, "all was given back");
-        let mut half = Half::new(None, &budget);
+        let mut half = Half::new(None, 1000, &budget);
         for _ in 0..10 {
-            half.push(&Bytes::from_static(b"abcd"), 1000);
+            half.push(&Bytes::from_static(b"abcd"));
         }
         assert_eq!(half.skip, None);
-        half.push(&Bytes::from_static(b"x"), 1000);
+        half.push(&Bytes::from_static(b"x"));
         assert_eq!((half.skip, half.chunks.len()), (Some(Skip::MemoryFull), 0));
         assert_eq!(budget.held(), 0);
     }
@@ -131,12 +134,12 @@ mod tests {
     #[test]
     fn too_many_pieces_are_let_go() {
         let budget = Budget::new(1 << 30);
-        let mut half = Half::new(None, &budget);
+        let mut half = Half::new(None, 1 << 20, &budget);
         for _ in 0..MAX_CHUNKS {
-            half.push(&Bytes::from_static(b"x"), 1 << 20);
+            half.push(&Bytes::from_static(b"x"));
         }
         assert_eq!(half.skip, None);
-        half.push(&Bytes::from_static(b"x"), 1 << 20);
+        half.push(&Bytes::from_static(b"x"));
         assert_eq!(half.skip, Some(Skip::TooManyChunks));
     }
 }

@@ -60,8 +60,7 @@ impl Sent {
         }
         let guard = Guard {
             sender: Sender::new(stream),
-            abort,
-            done: false,
+            abort: Some(abort),
         };
         if !end {
             let mut sending = Sending {
@@ -136,14 +135,14 @@ where
 #[derive(Debug)]
 struct Guard {
     sender: Sender,
-    abort: Abort,
-    done: bool,
+    /// None once the stream is at its end.
+    abort: Option<Abort>,
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if !self.done {
-            self.sender.reset(self.abort.reason());
+        if let Some(abort) = &self.abort {
+            self.sender.reset(abort.reason());
         }
     }
 }
@@ -164,10 +163,13 @@ impl Body for UpstreamBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
-        match &polled {
-            Poll::Ready(None | Some(Err(_))) => self.guard.done = true,
-            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => self.guard.done = true,
-            _ => self.guard.done |= self.body.is_end_stream(),
+        let over = match &polled {
+            Poll::Ready(None | Some(Err(_))) => true,
+            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => true,
+            _ => self.body.is_end_stream(),
+        };
+        if over {
+            self.guard.abort = None;
         }
         polled
     }
