@@ -1,9 +1,9 @@
 //! What changed in what the clients send, against what the series was fed with before the
 //! trouble began, or the version before it.
 
+use super::apart::{By, differs};
 use super::facts::{distinct, of_call, split};
 use super::history::{CallFact, RowFact};
-use super::rest::rests;
 use super::seen::{Seen, Shape, is_narrow, is_unread};
 use super::series::Series;
 use crate::diagnose::facts::{EncodedAlike, Facts, LeftOut, Part, Signature};
@@ -11,6 +11,8 @@ use crate::fingerprint::call::InputFact;
 use crate::report::Kind;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Calls from before the onset that those since are held against.
+const EARLIER: usize = 32;
 /// Features that a command names.
 const NAMED: usize = 8;
 /// The onset is an estimate: rows this near to it may belong to either side.
@@ -38,15 +40,25 @@ pub(super) fn compare(
             .copied()
             .collect()
     };
-    let moved = |keep: &dyn Fn(&CallFact) -> bool| {
-        let (part, rest): (Vec<&CallFact>, Vec<&CallFact>) =
-            calls.iter().partition(|call| keep(call));
+    let earlier: Vec<&CallFact> = match &series.calls_before[..] {
+        [] => series.history.before(before.onset, EARLIER).collect(),
+        kept => kept.iter().collect(),
+    };
+    let moved = |keep: &dyn Fn(&CallFact) -> bool, by: By<'_>| {
+        let part: Vec<&CallFact> = calls.iter().copied().filter(|call| keep(call)).collect();
+        let rest = calls.iter().chain(&earlier).copied();
+        let rest: Vec<&CallFact> = rest.filter(|call| !keep(call)).collect();
         let inputs: Vec<&[InputFact]> = part.iter().map(|call| call.inputs.as_slice()).collect();
         let known = |input: &InputFact| input.control.is_some() || input.range.is_some();
         !inputs.iter().copied().flatten().all(known)
             || series.seen.shift(inputs.into_iter()).is_some()
-            || rests(&part, &rest)
+            || rest.is_empty()
+            || differs(&part, &rest, by).is_some()
     };
+    // Asked for by one rule alone, and no small matter.
+    if facts.kind == Some(Kind::NonFinite) {
+        facts.request_changed = differs(calls, &earlier, By::Time);
+    }
     // What began while the alert fired already did not bring it about.
     let late = |shape: &dyn Fn(&Shape) -> bool| {
         let first = series.seen.first(shape);
@@ -78,7 +90,7 @@ pub(super) fn compare(
                 calls: count,
                 without: split(rows_of(&lacks).iter()),
                 with: split(rows_of(&|call| !lacks(call)).iter()),
-                moved: moved(&lacks),
+                moved: moved(&lacks, By::Input(&name)),
                 rows_before: before.rows(&|shape| !shape.inputs.contains(&name)),
                 sent_before: before.rows(&|shape| shape.inputs.contains(&name)),
                 sent_here: {
@@ -100,10 +112,11 @@ pub(super) fn compare(
     for (name, values) in &mut facts.controls {
         for (value, part) in values {
             part.rows_before = before.control(name, value);
-            part.moved = moved(&|call| {
+            let has = |call: &CallFact| {
                 let mut inputs = call.inputs.iter();
                 inputs.any(|i| i.name == *name && i.control.as_ref() == Some(value))
-            });
+            };
+            part.moved = moved(&has, By::Control(name));
         }
     }
     let inputs = || calls.iter().map(|call| call.inputs.as_slice());
@@ -187,7 +200,7 @@ fn alike(
 }
 
 /// See [`Part::moved`], of the calls that are kept.
-type Moved<'f> = &'f dyn Fn(&dyn Fn(&CallFact) -> bool) -> bool;
+type Moved<'f> = &'f dyn Fn(&dyn Fn(&CallFact) -> bool, By<'_>) -> bool;
 /// The rows of the calls that are kept.
 type RowsOf<'f, 'a> = &'f dyn Fn(&dyn Fn(&CallFact) -> bool) -> Vec<&'a RowFact>;
 
@@ -238,7 +251,7 @@ fn features<'a>(
                 };
                 let part = Part {
                     now: split(rows_of(&has).iter()),
-                    moved: moved(&has),
+                    moved: moved(&has, By::Features(input)),
                     rows_before: before.rows(&|shape| shape.features.get(*input) == Some(*names)),
                 };
                 (listed(names), part)

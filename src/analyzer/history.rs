@@ -115,6 +115,18 @@ impl RowFact {
 }
 
 impl History {
+    /// The newest calls, up to `most`, all of whose rows came before `row`; none where `row` is so long
+    /// ago that this is not known.
+    pub(super) fn before(&self, row: u64, most: usize) -> impl Iterator<Item = &CallFact> {
+        let first = self.rows.partition_point(|fact| fact.row < row);
+        let end = match self.rows.get(first) {
+            Some(fact) if first > 0 => fact.call,
+            _ => 0,
+        };
+        let before = self.calls.partition_point(|call| call.call < end);
+        self.calls.range(before.saturating_sub(most)..before)
+    }
+
     pub(super) fn begin(&mut self, call: CallFact) {
         if self.calls.len() == CALLS {
             self.calls.pop_front();

@@ -1,6 +1,7 @@
 //! One exchange through the pure core for its series. Live traffic and capture files run this
 //! same code; time is what the exchanges carry, so both reach the same verdicts.
 
+mod apart;
 mod baselines;
 mod columns;
 mod describe;

@@ -67,6 +67,8 @@ pub(super) struct Series {
     pub(super) columns: Columns,
     /// The row at which the alert began to fire, while it does.
     pub(super) fired_row: Option<u64>,
+    /// The newest calls from before the trouble, while the alert fires.
+    pub(super) calls_before: Vec<CallFact>,
     detector: Detector,
     /// When every so many rows were answered, oldest first.
     times: VecDeque<(u64, i64)>,
@@ -74,6 +76,8 @@ pub(super) struct Series {
 
 /// What calls said is over once there were none for this long, as the alerts have it.
 const OVER_NANOS: i64 = 300_000_000_000;
+/// Calls from before a trouble that are kept while it lasts.
+const CALLS_BEFORE: usize = 32;
 /// So long without a row is a pause.
 const PAUSE_NANOS: i64 = 5_000_000_000;
 /// Rows between two times that are kept, and how many times.
@@ -104,6 +108,7 @@ impl Series {
             tied: Tied::default(),
             columns: Columns::default(),
             fired_row: None,
+            calls_before: Vec::new(),
             detector,
             times: VecDeque::new(),
         }
@@ -235,10 +240,14 @@ impl Series {
             self.rows,
             call.at_nanos,
         );
-        self.fired_row = match self.alert.state() {
-            State::Firing => self.fired_row.or(Some(self.rows)),
-            _ => None,
-        };
+        if self.alert.state() != State::Firing {
+            self.fired_row = None;
+            self.calls_before.clear();
+        } else if self.fired_row.is_none() {
+            self.fired_row = Some(self.rows);
+            let onset = self.verdict.onset_row.unwrap_or(0);
+            self.calls_before = self.history.before(onset, CALLS_BEFORE).cloned().collect();
+        }
         steps
     }
 

@@ -3,6 +3,9 @@
 use super::tests::{analyzer, answering, asking, exchange, floats, healthy, of_model};
 use crate::diagnose::facts::{ModelTruth, Signature, TensorSpec, VersionStatus};
 use crate::proto::flatline::v1::Exchange;
+use crate::proto::tensorflow::TensorProto;
+use crate::proto::tensorflow::serving::PredictRequest;
+use crate::report::{Kind, State};
 
 /// Rules of the findings after these calls.
 fn rules(truth: Option<ModelTruth>, calls: impl Iterator<Item = Exchange>) -> Vec<String> {
@@ -118,12 +121,140 @@ fn an_input_that_is_left_out_while_another_dies_is_not_proved() {
     assert_eq!(first(scene(3)), ("D9".to_owned(), false));
 }
 
+/// What the call of [`masked`] becomes with more changed in its request.
+fn changed(n: u64, change: impl FnOnce(&mut PredictRequest)) -> Exchange {
+    asking(masked(n, false, 0, true), change)
+}
+
+#[test]
+fn two_things_that_change_at_once_prove_neither() {
+    let flag = |request: &mut PredictRequest, value: f32| {
+        request
+            .inputs
+            .insert("flag".to_owned(), floats(vec![value], &[]));
+    };
+    let aux = |request: &mut PredictRequest, n: u64| {
+        let aux = floats(vec![(n as f32).sin()], &[1, 1]);
+        request.inputs.insert("aux".to_owned(), aux);
+    };
+    let before = || {
+        (0..400).map(|n| {
+            asking(masked(n, true, 0, false), |request| {
+                flag(request, 0.0);
+                aux(request, n);
+            })
+        })
+    };
+    let proved = |after: &dyn Fn(&mut PredictRequest, u64)| {
+        let after = (400..500).map(|n| changed(n, |request| after(request, n)));
+        first(before().chain(after)).1
+    };
+    let same = |request: &mut PredictRequest, n: u64| {
+        flag(request, 0.0);
+        aux(request, n);
+    };
+    assert!(proved(&same), "the mask alone is left out");
+    assert!(!proved(&|request, n| {
+        flag(request, 1.0);
+        aux(request, n);
+    }));
+    assert!(!proved(&|request, _| flag(request, 0.0)));
+    assert!(!proved(&|request, n| {
+        same(request, n);
+        let phase = floats(vec![0.5; 2], &[1, 2]);
+        request.inputs.insert("phase".to_owned(), phase);
+    }));
+}
+
+#[test]
+fn rows_without_it_that_varied_and_calls_of_another_size_prove_nothing() {
+    let before = || (0..400).map(|n| masked(n, true, 0, false));
+    let gap = (400..440).map(|n| masked(n, false, 0, false));
+    let flat = |from| (from..from + 100).map(|n| masked(n, false, 0, true));
+    assert!(!first(before().chain(gap).chain(flat(440))).1);
+    let twice = before().map(|one| {
+        let double = |tensor: &mut TensorProto| {
+            let values = tensor.float_val.clone();
+            tensor
+                .float_val
+                .extend(values.iter().map(|value| value * 0.9));
+            tensor.tensor_shape.as_mut().unwrap().dim[0].size = 2;
+        };
+        let one = asking(one, |request| request.inputs.values_mut().for_each(double));
+        answering(one, |reply| reply.outputs.values_mut().for_each(double))
+    });
+    assert!(!first(twice.chain(flat(400))).1, "or of another batch");
+}
+
+#[test]
+fn nan_from_requests_that_changed_is_not_proved() {
+    let nan = |one: Exchange| {
+        answering(one, |reply| {
+            let scores = floats(vec![f32::NAN; 3], &[1, 3]);
+            reply.outputs = [("scores".to_owned(), scores)].into();
+        })
+    };
+    let before = || (0..400).map(|n| masked(n, true, 0, false));
+    let same = (400..500).map(|n| nan(masked(n, true, 0, false)));
+    assert_eq!(first(before().chain(same)), ("D21".to_owned(), true));
+    let without = (400..500).map(|n| nan(masked(n, false, 0, false)));
+    assert!(!first(before().chain(without)).1);
+}
+
+#[test]
+fn an_empty_tensor_beside_others_hides_nothing() {
+    let mut analyzer = analyzer();
+    for n in 0..600 {
+        let one = asking(masked(n, true, 0, n >= 400), |request| {
+            let history = floats(vec![], &[0, 3]);
+            request.inputs.insert("history".to_owned(), history);
+        });
+        let one = answering(one, |reply| {
+            let boxes = floats(vec![], &[0, 4]);
+            reply.outputs.insert("boxes".to_owned(), boxes);
+        });
+        assert_eq!(analyzer.observe(&one).skipped, None);
+    }
+    let report = analyzer.report(0);
+    assert_eq!(report.series[0].kind, Some(Kind::Constant));
+}
+
 #[test]
 fn an_input_that_is_left_out_of_a_flat_model_is_not_proved() {
     let before = (0..400).map(|n| masked(n, true, 0, false));
     let flat = (400..430).map(|n| masked(n, true, 0, true));
     let without = (430..520).map(|n| masked(n, false, 0, true));
     assert!(!first(before.chain(flat).chain(without)).1);
+}
+
+/// One to four rows of eight numbers.
+fn batched(n: u64, flat: bool) -> Exchange {
+    let rows = 1 + n as usize % 4;
+    let at = |i: usize| ((n as f32 * 31.7 + i as f32 * 17.3).sin() * 43758.547).fract();
+    let one = asking(exchange(n, healthy), |request| {
+        let x = floats((0..rows * 8).map(at).collect(), &[rows, 8]);
+        request.inputs = [("x".to_owned(), x)].into();
+    });
+    answering(one, |reply| {
+        // The sums of another number of rows are rounded in another way.
+        let last_bits = if rows == 4 { 0.0 } else { 3e-8 * rows as f32 };
+        let scores = (0..rows * 3).map(|i| match flat {
+            true => [0.2 + last_bits, 0.3, 0.5][i % 3],
+            false => at(i + 7),
+        });
+        reply.outputs = [("scores".to_owned(), floats(scores.collect(), &[rows, 3]))].into();
+    })
+}
+
+#[test]
+fn one_output_that_is_rounded_by_the_batch_is_constant() {
+    let mut analyzer = analyzer();
+    for n in 0..1_450 {
+        analyzer.observe(&batched(n, n >= 1_400));
+    }
+    let report = analyzer.report(0);
+    assert_eq!(report.series[0].state, State::Firing);
+    assert_eq!(report.series[0].kind, Some(Kind::Constant));
 }
 
 #[test]

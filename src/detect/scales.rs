@@ -84,9 +84,9 @@ impl Scales {
         standard
     }
 
-    /// A standardised number as it was in the sketch.
-    pub(super) fn original(&self, standard: f32, column: usize) -> f32 {
-        standard * self.deviation[column] + self.mean[column]
+    /// A standardised number as it was in the sketch; `None` for one that was cut.
+    pub(super) fn original(&self, standard: f32, column: usize) -> Option<f32> {
+        (standard.abs() < FARTHEST).then(|| standard * self.deviation[column] + self.mean[column])
     }
 
     /// Whether all parts have the sizes that are looked up.

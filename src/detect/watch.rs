@@ -93,9 +93,9 @@ pub(super) struct Watch {
     pool: Pool,
     lag: Lag,
     history: VecDeque<Seat>,
-    /// The inputs of the scored rows among them.
+    /// The inputs of the scored rows among them, and their columns, as long as all calls have the same.
     inputs: VecDeque<(u64, Sketch)>,
-    columns: Vec<(String, u64)>,
+    columns: Option<Vec<(String, u64)>>,
     /// Rows that count as evidence: scored, or not finite.
     clock: u64,
     clock_at_start: Vec<u64>,
@@ -122,7 +122,7 @@ impl Watch {
             history: VecDeque::new(),
             // What grows by itself doubles.
             inputs: VecDeque::with_capacity(INPUTS),
-            columns: Vec::new(),
+            columns: None,
             clock: 0,
             clock_at_start: vec![0; TESTS],
             incident: None,
@@ -158,8 +158,9 @@ impl Watch {
         inputs: &InputRows,
         call: CallFacts,
     ) {
-        if self.columns != inputs.columns {
-            self.columns.clone_from(&inputs.columns);
+        let known = self.columns.get_or_insert_with(|| inputs.columns.clone());
+        if *known != inputs.columns {
+            known.clear();
         }
         let fast = baseline.is_fast(call.latency_ms, rows.len() as f64);
         let inputs = rows.iter().filter(|row| row.scored).map(|row| &row.sketch);
@@ -359,7 +360,7 @@ impl Watch {
             evidence: &evidence,
             test,
             inputs: &self.inputs,
-            columns: &self.columns,
+            columns: self.columns.as_deref().unwrap_or_default(),
         };
         cause::name(&self.history, &scene, onset, row)
     }

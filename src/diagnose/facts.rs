@@ -121,6 +121,9 @@ pub struct Facts {
     /// The inputs that hold text (no picture, no tf.Example) alone tell the rows apart: numbers beside
     /// them, if any, stay the same.
     pub only_text_varies: bool,
+    /// In what else the calls since the onset differ from those before: inputs, shapes, encodings,
+    /// control values, features, or a column at rest; in words. Of outputs that are no numbers alone.
+    pub request_changed: Option<String>,
     /// How the inputs changed at the onset (range, mean), in words.
     pub input_shift: Option<String>,
     /// Whether enough is known of the inputs before the onset to say that they did not change.

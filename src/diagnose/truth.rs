@@ -86,7 +86,7 @@ impl VersionStatus {
     /// Whether loading it ended in an error. One that was taken back meanwhile is CANCELLED, 1.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        self.code > 1 && !self.is_available()
+        self.code > 1 && self.state == "END"
     }
 }
 

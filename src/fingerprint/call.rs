@@ -75,14 +75,19 @@ pub fn read(request: &[u8], response: &[u8], ignore: &[String], key: &Key) -> Re
     let request = predict::request(request)?;
     let response = predict::response(response)?;
     let sent = effective(&request)?;
-    let received = effective(&response)?;
-    if received.is_empty() || sent.iter().chain(&received).any(|(_, t)| t.count == 0) {
+    let mut received = effective(&response)?;
+    // An empty tensor beside others holds no rows, as a history that nobody has yet; alone it is none.
+    let is_empty = |(_, tensor): &(&str, Effective<'_>)| tensor.count == 0;
+    received.retain(|named| !is_empty(named));
+    if received.is_empty() || !sent.is_empty() && sent.iter().all(is_empty) {
         return Err(Skip::Empty);
     }
     let counted: Vec<_> = sent
         .iter()
         .zip(&request.tensors)
-        .filter(|((name, _), _)| !ignore.iter().any(|ignored| ignored == name))
+        .filter(|((name, tensor), _)| {
+            tensor.count > 0 && !ignore.iter().any(|ignored| ignored == name)
+        })
         .map(|((name, tensor), (_, view))| Input {
             name,
             tensor,

@@ -69,7 +69,7 @@ fn segment(hit: &[&Seat], spared: &[&Seat], scene: &Scene<'_>) -> Option<String>
     let mut column = 0;
     for (name, width) in scene.columns {
         for element in 0..*width {
-            let of = |seats: &[&Seat]| -> Vec<f32> {
+            let of = |seats: &[&Seat]| -> Option<Vec<f32>> {
                 let rows = seats.iter().filter_map(|seat| inputs.get(&seat.row));
                 rows.map(|row| scene.scales.original(row[column], column))
                     .collect()
@@ -78,7 +78,8 @@ fn segment(hit: &[&Seat], spared: &[&Seat], scene: &Scene<'_>) -> Option<String>
                 1 => format!("input `{name}`"),
                 _ => format!("input `{name}[{element}]`"),
             };
-            if let Some((score, words)) = explain(&label, &of(hit), &of(spared))
+            if let Some((hit, spared)) = of(hit).zip(of(spared))
+                && let Some((score, words)) = explain(&label, &hit, &spared)
                 && best.as_ref().is_none_or(|(most, _)| score > *most)
             {
                 best = Some((score, words));

@@ -25,6 +25,9 @@ const REACH: u64 = 1000;
 const ENOUGH: usize = 8;
 /// An output with this share is the only one.
 const ALL: f64 = 0.9;
+/// Outputs that all lie within this part of what they did in health, as a standard deviation, differ
+/// by rounding, unless nearly each has one of its own.
+const ROUNDING: f64 = 1e-4;
 /// Outputs that spread less than this part of what they did in health are noise around one.
 const NARROW: f64 = 0.15;
 /// Of rows that differ by noise, more than this share have an output of their own.
@@ -52,7 +55,8 @@ pub(super) struct Scene<'a> {
     pub(super) evidence: &'a [f64],
     /// The test that alarmed.
     pub(super) test: usize,
-    /// Standardised inputs of the newest scored rows, and what their columns are.
+    /// Standardised inputs of the newest scored rows, and what their columns are; none where that
+    /// changes from call to call.
     pub(super) inputs: &'a VecDeque<(u64, Sketch)>,
     pub(super) columns: &'a [(String, u64)],
 }
@@ -123,8 +127,12 @@ fn kind(seats: &[&Seat], scored: &[&Seat], scene: &Scene<'_>) -> (Kind, bool) {
     // The call of the onset may hold rows from before.
     let onset = scored.first().map(|seat| seat.call);
     let later = scored.iter().position(|seat| Some(seat.call) != onset);
+    let later = &scored[later.unwrap_or(0)..];
+    if is_rounding(later, scene) {
+        return (Kind::Constant, false);
+    }
     if rows_equal(scored)
-        || rows_equal(&scored[later.unwrap_or(0)..])
+        || rows_equal(later)
         || rows_equal(&scored[scored.len().saturating_sub(LATEST)..])
     {
         return (Kind::RowsEqual, false);
@@ -199,6 +207,15 @@ fn one_value(scored: &[&Seat], scene: &Scene<'_>) -> Option<Kind> {
         && quantised < 0.6
         && unsure_before)
         .then_some(Kind::Top1Constant)
+}
+
+/// One output but for its last bits, as calls of other sizes are rounded in another way.
+fn is_rounding(scored: &[&Seat], scene: &Scene<'_>) -> bool {
+    let along = || scored.iter().map(|seat| seat.along);
+    let range = along().fold(f32::MIN, f32::max) - along().fold(f32::MAX, f32::min);
+    scored.len() >= ENOUGH
+        && varied(scored) <= VARIED
+        && f64::from(range) < ROUNDING * scene.scales.deviation_along
 }
 
 /// Since the newest row's output first came, nothing else did.

@@ -2,6 +2,7 @@
 
 mod caching;
 mod origin;
+mod parts;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,8 @@ use super::facts::Facts;
 use super::{Opinion, Rule, confirm};
 use crate::report::Category;
 
+/// Rows lived with before the trouble began: what has long been so cannot have brought it about.
+const LONG: u64 = 64;
 /// Fewer distinct effective inputs than this prove nothing about a model.
 const ENOUGH: u64 = 8;
 
@@ -21,8 +24,8 @@ pub(super) const IN_ORDER: &[Rule] = &[
     rule("D1", Category::Client, wire::d1),
     rule("D2", Category::Signature, wire::d2),
     rule("D3", Category::Signature, wire::d3),
-    rule("D4", Category::Signature, wire::d4),
-    rule("D7", Category::Signature, wire::d7),
+    rule("D4", Category::Signature, parts::d4),
+    rule("D7", Category::Signature, parts::d7),
     rule("D21", Category::Runtime, values::d21),
     rule("D23", Category::Runtime, values::d23),
     rule("D12", Category::Loading, versions::d12),

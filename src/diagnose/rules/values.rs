@@ -52,6 +52,10 @@ pub(super) fn d21(facts: &Facts) -> Opinion {
         evidence.push(format!("a control input changed at the onset: {change}"));
         return likely(0.6, evidence, doctor(facts, true));
     }
+    if let Some(change) = &facts.request_changed {
+        evidence.push(format!("the requests changed at the onset: {change}"));
+        return likely(0.6, evidence, doctor(facts, true));
+    }
     // What some inputs alone bring about may be theirs.
     if facts.non_finite_share < NEARLY_ALL {
         return likely(0.8, evidence, doctor(facts, true));

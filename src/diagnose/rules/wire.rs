@@ -1,12 +1,13 @@
-//! What the request itself proves: D1, D2, D3, D4, D7.
+//! What the request itself proves: D1, D2, D3.
 
-use super::{ENOUGH, certain, doctor, folder, likely, percent};
-use crate::diagnose::facts::{Facts, LeftOut, Part, Split};
-use crate::diagnose::{Opinion, confirm};
+use super::parts::{changed_as_well, unless_cached};
+use super::{ENOUGH, LONG, certain, doctor, likely};
+use crate::diagnose::Opinion;
+use crate::diagnose::facts::{Facts, LeftOut};
 use crate::report::Kind;
 
-/// Rows lived with before the trouble began: what has long been so cannot have brought it about.
-const LONG: u64 = 64;
+/// The onset is known to so many rows.
+const FEW: u64 = 16;
 /// Calls as seldom as this may be those of several health checkers.
 const SELDOM_NANOS: f64 = 0.3e9;
 
@@ -251,7 +252,8 @@ pub(super) fn d3(facts: &Facts) -> Opinion {
         )
     );
     let stopped = flat && left_out.calls == facts.calls && left_out.sent_before > LONG;
-    if facts.input_shift.is_some() || left_out.moved {
+    let others = facts.left_out.len() > 1 || facts.control_changed.is_some();
+    if facts.input_shift.is_some() || left_out.moved || others {
         evidence.push(changed_as_well(facts));
         return likely(
             if contrast.is_some() || stopped {
@@ -271,7 +273,16 @@ pub(super) fn d3(facts: &Facts) -> Opinion {
         ));
         return likely(0.4, evidence, confirm);
     }
-    if contrast.is_some() || stopped && left_out.sent_here > LONG {
+    // Rows without it that came before may well have varied, and another model may have come in its
+    // place.
+    let before = left_out.rows_before > FEW;
+    let overwritten = facts
+        .truth
+        .disk
+        .iter()
+        .any(|d| d.overwritten.contains(&facts.version));
+    let alone = !before && !overwritten && left_out.sent_here > LONG;
+    if contrast.is_some() || stopped && alone {
         return unless_cached(facts, evidence, confirm);
     }
     if stopped {
@@ -282,24 +293,6 @@ pub(super) fn d3(facts: &Facts) -> Opinion {
     likely(if never { 0.4 } else { 0.5 }, evidence, confirm)
 }
 
-/// Certain, unless the same replies came too quickly to have been computed: whoever asks through a
-/// cache may differ in what he sends as well.
-fn unless_cached(facts: &Facts, evidence: Vec<String>, confirm: String) -> Opinion {
-    match facts.latency {
-        Some(latency) if latency.is_quick() => likely(0.5, evidence, confirm),
-        _ => certain(evidence, confirm),
-    }
-}
-
-/// Why it is not proved that this alone has made the difference.
-fn changed_as_well(facts: &Facts) -> String {
-    match &facts.input_shift {
-        Some(shift) => format!("other inputs changed as well: {shift}"),
-        None => "other inputs of these calls changed as well, or hold what cannot be measured"
-            .to_owned(),
-    }
-}
-
 /// The input that most calls leave out, and did not leave out long before the trouble.
 fn left_out_lately(facts: &Facts) -> Option<(&String, &LeftOut)> {
     facts
@@ -307,90 +300,4 @@ fn left_out_lately(facts: &Facts) -> Option<(&String, &LeftOut)> {
         .iter()
         .filter(|(_, l)| !l.late && l.calls * 2 > facts.calls && l.rows_before <= LONG)
         .max_by_key(|(_, l)| l.calls)
-}
-
-/// D4: tf.Example feature names changed, so that the parser's defaults are used.
-pub(super) fn d4(facts: &Facts) -> Opinion {
-    let confirm = confirm::reads(&facts.example_features, &folder(facts));
-    let mut parts = facts.example_keys.iter();
-    let flat = parts.find(|(_, part)| part.rows_before <= LONG && part.now.is_flat());
-    let varied = facts
-        .example_keys
-        .iter()
-        .find(|(_, part)| part.now.varies());
-    if let (Some((bad, flat)), Some((good, varied))) = (flat, varied) {
-        let line = |names: &str, part: &Part| {
-            format!(
-                "tf.Examples with {names}: {} distinct inputs, {} distinct outputs",
-                part.now.distinct_inputs, part.now.distinct_outputs
-            )
-        };
-        let mut evidence = vec![line(bad, flat), line(good, varied)];
-        if facts.input_shift.is_some() || flat.moved {
-            evidence.push(changed_as_well(facts));
-            return likely(0.75, evidence, confirm);
-        }
-        return unless_cached(facts, evidence, confirm);
-    }
-    match &facts.example_keys_changed {
-        Some(change) => likely(
-            0.85,
-            vec![format!(
-                "the feature names inside the tf.Example inputs changed at the onset: {change}"
-            )],
-            confirm,
-        ),
-        None => Opinion::Silent,
-    }
-}
-
-/// D7: a control input (dropout, phase) has the wrong value, and only there the output is flat.
-pub(super) fn d7(facts: &Facts) -> Opinion {
-    for (name, values) in &facts.controls {
-        let flat: Vec<_> = values.iter().filter(|(_, p)| p.now.is_flat()).collect();
-        let varied: Vec<_> = values.iter().filter(|(_, p)| p.now.varies()).collect();
-        if let ([(bad, flat)], Some((good, varied))) = (flat.as_slice(), varied.first())
-            && flat.rows_before <= LONG
-        {
-            let line = |value: &str, of: &Split| {
-                format!(
-                    "with `{name}` = {value}: {} distinct inputs, {} distinct outputs",
-                    of.distinct_inputs, of.distinct_outputs
-                )
-            };
-            let mut evidence = vec![line(bad, &flat.now), line(good, &varied.now)];
-            let with = |value: &str| {
-                let set = confirm::quoted(&format!("{name}={value}"));
-                format!("{} --set {set}", doctor(facts, true))
-            };
-            let confirm = format!("{}; {}", with(bad), with(good));
-            if facts.input_shift.is_some() || flat.moved {
-                evidence.push(changed_as_well(facts));
-                return likely(0.75, evidence, confirm);
-            }
-            return unless_cached(facts, evidence, confirm);
-        }
-    }
-    if let Some(change) = &facts.control_changed {
-        return likely(
-            0.85,
-            vec![format!("a control input changed at the onset: {change}")],
-            doctor(facts, true),
-        );
-    }
-    if facts.controls.is_empty() {
-        return Opinion::Silent;
-    }
-    let names: Vec<_> = facts.controls.keys().map(String::as_str).collect();
-    let rows: u64 = facts
-        .controls
-        .values()
-        .flat_map(|v| v.values())
-        .map(|part| part.now.rows)
-        .sum();
-    Opinion::Against(format!(
-        "no value of `{}` separates flat from varied replies ({:.0} % of rows looked at)",
-        names.join("`, `"),
-        percent(rows.min(facts.rows), facts.rows)
-    ))
 }
