@@ -7,7 +7,9 @@ use crate::fingerprint::call::InputFact;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Fewer calls do not tell what is usual.
-const ENOUGH: usize = 4;
+pub(super) const ENOUGH: usize = 4;
+/// Characters of a value that are shown: a list of features may be long.
+const SHOWN: usize = 100;
 
 /// What a part is told apart by: that does not count.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,7 +34,8 @@ pub(super) fn differs(part: &[&CallFact], rest: &[&CallFact], by: By<'_>) -> Opt
     let trait_of = |(what, values): (&(String, &'static str), &BTreeSet<String>)| {
         let others = before.get(what)?;
         let listed = |values: &BTreeSet<String>| -> String {
-            let few: Vec<&str> = values.iter().take(3).map(String::as_str).collect();
+            let short = |value: &String| value.chars().take(SHOWN).collect::<String>();
+            let few: Vec<String> = values.iter().take(3).map(short).collect();
             few.join(", ")
         };
         let (of, kind) = what;

@@ -1,7 +1,7 @@
 //! What changed in what the clients send, against what the series was fed with before the
 //! trouble began, or the version before it.
 
-use super::apart::{By, differs};
+use super::apart::{By, ENOUGH, differs};
 use super::facts::{distinct, of_call, split};
 use super::history::{CallFact, RowFact};
 use super::seen::{Seen, Shape, is_narrow, is_unread};
@@ -52,7 +52,7 @@ pub(super) fn compare(
         let known = |input: &InputFact| input.control.is_some() || input.range.is_some();
         !inputs.iter().copied().flatten().all(known)
             || series.seen.shift(inputs.into_iter()).is_some()
-            || rest.is_empty()
+            || rest.len() < ENOUGH
             || differs(&part, &rest, by).is_some()
     };
     // Asked for by one rule alone, and no small matter.
