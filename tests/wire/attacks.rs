@@ -39,10 +39,17 @@ where
         assert_eq!(reply.status().as_deref(), Some("0"), "{name}: {reply:?}");
     }
     let grown = proxy.peak().saturating_sub(before);
-    // A process that is at rest takes no time: half a second of one that spins are 50 ticks.
-    let ticks = proxy.ticks();
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    let spent = proxy.ticks() - ticks;
+    // A process that is at rest takes no time: half a second of one that spins are 50 ticks. On a busy
+    // machine it may first have to read what the attackers left behind.
+    let mut spent = u64::MAX;
+    for _ in 0..20 {
+        let ticks = proxy.ticks();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        spent = proxy.ticks() - ticks;
+        if spent < 15 {
+            break;
+        }
+    }
     println!(
         "{name}: {grown} KiB more, {calls} calls beside it, worst {worst:?}, {spent} ticks at rest"
     );
