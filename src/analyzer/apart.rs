@@ -48,8 +48,8 @@ pub(super) fn differs(part: &[&CallFact], rest: &[&CallFact], by: By<'_>) -> Opt
         .find_map(trait_of)
         .or_else(|| {
             let names: BTreeSet<&str> = part.iter().flat_map(|call| names(call)).collect();
-            let counted = names.into_iter().filter(|name| by != By::Input(name));
-            counted.into_iter().find_map(|name| sizes(part, rest, name))
+            let mut counted = names.into_iter().filter(|name| by != By::Input(name));
+            counted.find_map(|name| sizes(part, rest, name))
         })
         .or_else(|| rests(part, rest).then(|| "a column stands still in these calls alone".into()))
 }
@@ -110,9 +110,9 @@ fn sizes(part: &[&CallFact], rest: &[&CallFact], name: &str) -> Option<String> {
             Some((low.min(size), high.max(size)))
         })
     };
-    let deepest = part.iter().flat_map(|call| call.inputs.iter());
-    let deepest = deepest.filter(|input| input.name == name);
-    let rank = deepest.map(|input| input.dims.len()).max().unwrap_or(0);
+    let inputs = part.iter().flat_map(|call| call.inputs.iter());
+    let named = inputs.filter(|input| input.name == name);
+    let rank = named.map(|input| input.dims.len()).max().unwrap_or(0);
     (0..rank).find_map(|at| {
         let (now, other) = (range(part, at)?, range(rest, at)?);
         (now.0 > other.1 || now.1 < other.0).then(|| {

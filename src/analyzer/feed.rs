@@ -11,8 +11,6 @@ use crate::fingerprint::call::InputFact;
 use crate::report::Kind;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Calls from before the onset that those since are held against.
-const EARLIER: usize = 32;
 /// Features that a command names.
 const NAMED: usize = 8;
 /// The onset is an estimate: rows this near to it may belong to either side.
@@ -41,7 +39,7 @@ pub(super) fn compare(
             .collect()
     };
     let earlier: Vec<&CallFact> = match &series.calls_before[..] {
-        [] => series.history.before(before.onset, EARLIER).collect(),
+        [] => series.history.before(before.onset).collect(),
         kept => kept.iter().collect(),
     };
     let moved = |keep: &dyn Fn(&CallFact) -> bool, by: By<'_>| {

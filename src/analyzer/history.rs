@@ -10,6 +10,9 @@ const ROWS: usize = 1024;
 /// Calls kept.
 const CALLS: usize = 256;
 
+/// Calls from before a trouble that those since are held against.
+const BEFORE: usize = 32;
+
 /// The last rows and calls, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct History {
@@ -115,16 +118,16 @@ impl RowFact {
 }
 
 impl History {
-    /// The newest calls, up to `most`, all of whose rows came before `row`; none where `row` is so long
-    /// ago that this is not known.
-    pub(super) fn before(&self, row: u64, most: usize) -> impl Iterator<Item = &CallFact> {
+    /// The newest calls, 32 at the most, all of whose rows came before `row`; none where `row` is so
+    /// long ago that this is not known.
+    pub(super) fn before(&self, row: u64) -> impl Iterator<Item = &CallFact> {
         let first = self.rows.partition_point(|fact| fact.row < row);
         let end = match self.rows.get(first) {
             Some(fact) if first > 0 => fact.call,
             _ => 0,
         };
         let before = self.calls.partition_point(|call| call.call < end);
-        self.calls.range(before.saturating_sub(most)..before)
+        self.calls.range(before.saturating_sub(BEFORE)..before)
     }
 
     pub(super) fn begin(&mut self, call: CallFact) {

@@ -15,8 +15,8 @@ pub(super) fn rests(part: &[&CallFact], rest: &[&CallFact]) -> bool {
     let [first, ..] = part else {
         return false;
     };
-    let names = first.inputs.iter().filter(|input| input.control.is_none());
-    names.into_iter().any(|input| {
+    let mut inputs = first.inputs.iter().filter(|input| input.control.is_none());
+    inputs.any(|input| {
         let columns = columns(input);
         let seldom = BY_CHANCE / columns.len().max(1) as f64;
         columns.into_iter().any(|(column, print)| {

@@ -76,8 +76,6 @@ pub(super) struct Series {
 
 /// What calls said is over once there were none for this long, as the alerts have it.
 const OVER_NANOS: i64 = 300_000_000_000;
-/// Calls from before a trouble that are kept while it lasts.
-const CALLS_BEFORE: usize = 32;
 /// So long without a row is a pause.
 const PAUSE_NANOS: i64 = 5_000_000_000;
 /// Rows between two times that are kept, and how many times.
@@ -246,7 +244,7 @@ impl Series {
         } else if self.fired_row.is_none() {
             self.fired_row = Some(self.rows);
             let onset = self.verdict.onset_row.unwrap_or(0);
-            self.calls_before = self.history.before(onset, CALLS_BEFORE).cloned().collect();
+            self.calls_before = self.history.before(onset).cloned().collect();
         }
         steps
     }

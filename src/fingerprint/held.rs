@@ -2,7 +2,7 @@
 //! across calls without any value being kept.
 
 use super::example;
-use super::sketch::for_each_number;
+use super::sketch::{for_each_number, mix};
 use crate::codec::tensor::{Effective, Elements};
 
 /// Columns of a row that are told apart; wider inputs are not.
@@ -41,16 +41,17 @@ pub(super) fn held(tensor: &Effective<'_>) -> Vec<u8> {
     held
 }
 
-/// One byte of a number, never 0: the top of a product, as multiplicative hashing has it (Knuth,
-/// The Art of Computer Programming, volume 3, 6.4).
 fn print(value: f64) -> u8 {
-    ((value.to_bits().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).max(1)
+    top(mix(value.to_bits()))
 }
 
-/// One byte of `bytes`, never 0: FNV-1a of Fowler, Noll and Vo, folded.
+/// One byte of `bytes`, never 0.
 pub(super) fn fold(bytes: &[u8]) -> u8 {
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    ((hash >> 32) as u8 ^ (hash >> 56) as u8 ^ hash as u8).max(1)
+    let add = |hash, byte: &u8| mix(hash ^ u64::from(*byte));
+    top(bytes.iter().fold(0, add))
+}
+
+/// 0 is kept for what differs.
+fn top(hash: u64) -> u8 {
+    ((hash >> 56) as u8).max(1)
 }

@@ -65,7 +65,8 @@ pub(super) async fn run(stream: Stream, peer: Peer, settings: Settings, mut drai
                 draining = true;
                 connection.graceful_shutdown();
             }
-            // A panic in one call is that call's alone: its handle says so and is dropped.
+            // A panic in one call, once it was sent on, is that call's alone: its handle says so and
+            // is dropped.
             Some(_) = calls.join_next() => {}
             accepted = connection.accept() => match accepted {
                 Some(Ok((request, mut respond))) => {
