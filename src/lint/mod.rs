@@ -203,7 +203,15 @@ fn file(path: &Path) -> Report {
         report.at(At::of(&text, at), "");
         return report;
     }
-    if looks_like_toml(&text) {
+    let Some(first) = first_line(&text) else {
+        report.warning(
+            "empty-file",
+            path,
+            "holds nothing: as Flatline's TOML it leaves every default, as a models.config it names no model",
+        );
+        return report;
+    };
+    if looks_like_toml(first) {
         report.what = What::FlatlineToml;
         own::check(&mut report, path, &text);
     } else {
@@ -219,17 +227,19 @@ fn found_graph(path: &Path) -> bool {
         && crate::saved_model::read(path).is_ok()
 }
 
-/// `key = value` or `[table]` comes first in TOML, and never in protobuf text.
-fn looks_like_toml(text: &str) -> bool {
+/// The first line that is neither empty nor a comment.
+fn first_line(text: &str) -> Option<&str> {
     // Some editors put a byte order mark first.
     let text = text.trim_start_matches('\u{feff}');
     let mut lines = text.lines().map(str::trim);
-    let first = lines.find(|line| !line.is_empty() && !line.starts_with('#'));
-    first.is_some_and(|line| {
-        let key_end = line.find(|c: char| !(c.is_alphanumeric() || "-_.\" ".contains(c)));
-        line.starts_with('[') && !line.contains('/')
-            || key_end.is_some_and(|end| end > 0 && line[end..].starts_with('='))
-    })
+    lines.find(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+/// `key = value` or `[table]` comes first in TOML, and never in protobuf text.
+fn looks_like_toml(first: &str) -> bool {
+    let key_end = first.find(|c: char| !(c.is_alphanumeric() || "-_.\" ".contains(c)));
+    first.starts_with('[') && !first.contains('/')
+        || key_end.is_some_and(|end| end > 0 && first[end..].starts_with('='))
 }
 
 #[cfg(test)]

@@ -156,6 +156,22 @@ fn our_own_file_is_read_strictly() {
     );
     assert_eq!(rules("window = \n"), [("configuration", 1, 10)]);
     assert_eq!(rules("\u{feff}queue = 7\n"), []);
+    assert_eq!(rules("# nothing but this\n\n"), [("empty-file", 0, 0)]);
+}
+
+#[test]
+fn every_mistake_of_our_own_file_is_told_at_once() {
+    let found = |text: &str| -> Vec<_> {
+        let found = rules(text).into_iter();
+        found.map(|(_, line, _)| line).collect()
+    };
+    let mixed = "queue = [1]\nwindow_rows = 7\nzebra = 1\nwindow = \"soon\"\nmax-series = -1\n";
+    assert_eq!(found(mixed), [1, 2, 3, 4, 5]);
+    // The key without its certificate is no second mistake: the certificate is misspelt.
+    assert_eq!(found("tls_cert = \"a\"\ntls-key = \"b\"\n"), [1]);
+    assert_eq!(found("queue = \n= 3\nwindow = \"60s\"\n"), [1, 2]);
+    let many: String = (0..100).map(|i| format!("zebra{i} = 1\n")).collect();
+    assert_eq!(found(&many).len(), 20);
 }
 
 #[test]
