@@ -95,13 +95,14 @@ pub fn series(series: &Series) -> String {
     );
     if series.causes.is_empty() {
         text.push_str("  likely cause: unknown, nothing fits the evidence\n");
+        line(
+            &mut text,
+            format_args!("  what to do next: {}", next::UNKNOWN),
+        );
     }
     for cause in &series.causes {
         text.push_str(&self::cause(cause));
     }
-    let first = series.causes.first();
-    let todo = first.map_or(next::UNKNOWN, |cause| next(&cause.rule));
-    line(&mut text, format_args!("  what to do next: {todo}"));
     if !series.ruled_out.is_empty() {
         text.push_str("  ruled out:\n");
     }
@@ -163,6 +164,10 @@ fn cause(cause: &Cause) -> String {
         line(&mut text, format_args!("    {sentence}"));
     }
     line(&mut text, format_args!("    to confirm: {}", cause.confirm));
+    line(
+        &mut text,
+        format_args!("    what to do next: {}", next(&cause.rule)),
+    );
     text
 }
 

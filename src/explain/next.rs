@@ -45,7 +45,7 @@ pub fn next(rule: &str) -> &'static str {
         }
         "D20" => "roll back to the version before, and look at the training's metrics of this one",
         "D21" => {
-            "roll back if it came with a version; else find the inputs that give NaN among the captured calls"
+            "roll back if it came with a version; else find the inputs that give NaN among the captured calls; where NaN is a value that is meant, say --expect MODEL/OUTPUT=non-finite"
         }
         "D22" => "restart this replica, and keep the models apart until the cause is found",
         "D23" => "send the rows one by one until the batching or the kernel is mended",
