@@ -10,7 +10,16 @@ use std::str::FromStr;
 pub struct Expect {
     model: String,
     output: Option<String>,
-    capacity: Capacity,
+    said: Said,
+}
+
+/// What is said of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    /// How much it can take.
+    Takes(Capacity),
+    /// NaN and infinity are values of it as any other.
+    NonFinite,
 }
 
 /// Why a text is no expectation.
@@ -23,7 +32,9 @@ pub enum ExpectError {
     #[error("names no model")]
     NoModel,
     /// Another kind.
-    #[error("has a kind that is none of continuous, coarse and classes:N with N of 2 or more")]
+    #[error(
+        "has a kind that is none of continuous, coarse, classes:N with N of 2 or more, and non-finite"
+    )]
     Kind,
 }
 
@@ -32,11 +43,12 @@ impl FromStr for Expect {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (series, kind) = text.rsplit_once('=').ok_or(ExpectError::NoKind)?;
-        let capacity = match (kind, kind.strip_prefix("classes:")) {
-            ("continuous", _) => Capacity::Continuous,
-            ("coarse", _) => Capacity::Coarse,
+        let said = match (kind, kind.strip_prefix("classes:")) {
+            ("continuous", _) => Said::Takes(Capacity::Continuous),
+            ("coarse", _) => Said::Takes(Capacity::Coarse),
+            ("non-finite", _) => Said::NonFinite,
             (_, Some(classes)) => match classes.parse() {
-                Ok(classes) if classes >= 2 => Capacity::Classes(classes),
+                Ok(classes) if classes >= 2 => Said::Takes(Capacity::Classes(classes)),
                 _ => return Err(ExpectError::Kind),
             },
             _ => return Err(ExpectError::Kind),
@@ -51,20 +63,35 @@ impl FromStr for Expect {
         Ok(Expect {
             model: model.to_owned(),
             output,
-            capacity,
+            said,
         })
     }
 }
 
-/// What is expected of a series; one that names the output wins.
+impl Expect {
+    fn is_of(&self, key: &SeriesKey) -> bool {
+        let output = self.output.as_ref();
+        self.model == key.model && output.is_none_or(|output| *output == key.output)
+    }
+}
+
+/// How much a series is expected to take; what names the output wins.
 pub(super) fn of(expect: &[Expect], key: &SeriesKey) -> Option<Capacity> {
-    let fits = |e: &&Expect| {
-        e.model == key.model && e.output.as_ref().is_none_or(|output| *output == key.output)
+    let capacity = |e: &Expect| match e.said {
+        Said::Takes(capacity) => Some((e.output.is_some(), capacity)),
+        Said::NonFinite => None,
     };
-    let fitting = expect.iter().filter(fits);
+    let fitting = expect.iter().filter(|e| e.is_of(key)).filter_map(capacity);
     fitting
-        .max_by_key(|e| e.output.is_some())
-        .map(|e| e.capacity)
+        .max_by_key(|(named, _)| *named)
+        .map(|(_, capacity)| capacity)
+}
+
+/// Whether NaN and infinity are expected of a series.
+pub(super) fn is_non_finite(expect: &[Expect], key: &SeriesKey) -> bool {
+    expect
+        .iter()
+        .any(|e| e.said == Said::NonFinite && e.is_of(key))
 }
 
 #[cfg(test)]
@@ -74,7 +101,7 @@ mod tests {
     #[test]
     fn reads_what_a_user_writes_and_says_what_is_wrong() {
         let expect: Expect = "digits/classes=classes:10".parse().unwrap();
-        assert_eq!(expect.capacity, Capacity::Classes(10));
+        assert_eq!(expect.said, Said::Takes(Capacity::Classes(10)));
         assert_eq!(expect.output.as_deref(), Some("classes"));
         let all: Expect = "digits=continuous".parse().unwrap();
         let key = |output: &str| SeriesKey {
@@ -83,9 +110,11 @@ mod tests {
             signature: String::new(),
             output: output.to_owned(),
         };
-        let both = [expect, all];
+        let nan: Expect = "digits/scores=non-finite".parse().unwrap();
+        let both = [expect, all, nan];
         assert_eq!(of(&both, &key("classes")), Some(Capacity::Classes(10)));
         assert_eq!(of(&both, &key("scores")), Some(Capacity::Continuous));
+        assert!(is_non_finite(&both, &key("scores")) && !is_non_finite(&both, &key("classes")));
         for (wrong, error) in [
             ("digits", ExpectError::NoKind),
             ("=coarse", ExpectError::NoModel),

@@ -6,6 +6,7 @@ use crate::detect::Saved;
 use crate::diagnose::facts::{Signature, TensorSpec, VersionStatus};
 use crate::proto::tensorflow::tensor_shape_proto::Dim;
 use crate::proto::tensorflow::{DataType, TensorProto, TensorShapeProto};
+use crate::report::Kind;
 
 fn flat(_: &[f32]) -> Vec<f32> {
     vec![0.2, 0.3, 0.5]
@@ -120,10 +121,7 @@ fn a_version_that_is_flat_from_its_first_reply_fires_within_64_rows() {
         let call = answering(exchange(n, flat), |reply| reply.model_spec = spec(Some(4)));
         for step in analyzer.observe(&call).transitions {
             if step.to == State::Firing {
-                assert_eq!(
-                    (step.version, step.kind),
-                    (4, Some(crate::report::Kind::Constant))
-                );
+                assert_eq!((step.version, step.kind), (4, Some(Kind::Constant)));
                 assert!(step.rows <= 64, "{}", step.rows);
                 return;
             }
@@ -153,6 +151,29 @@ fn what_the_user_expects_helps_a_cold_start() {
     assert!((512..=600).contains(&rows("m=classes:10").unwrap()));
     assert!(rows("m=coarse").unwrap() >= 2000);
     assert!(rows("other=continuous").unwrap() >= 2000);
+}
+
+#[test]
+fn nan_that_is_meant_fires_only_where_nobody_says_so() {
+    let holed = |row: &[f32]| [vec![f32::NAN], healthy(row)].concat();
+    // What is wide is projected, and a projection of NaN would be NaN all over.
+    let wide = |row: &[f32]| [vec![f32::NAN; 300], healthy(row)].concat();
+    let flat = |_: &[f32]| vec![f32::NAN, 0.2, 0.3, 0.5];
+    let kind = |expect: &str, answer: &dyn Fn(&[f32]) -> Vec<f32>| {
+        let options = Options {
+            expect: vec![expect.parse().unwrap()],
+            ..Options::default()
+        };
+        let mut analyzer = Analyzer::new(options, [7; 32]);
+        (0..1000).for_each(|n| drop(analyzer.observe(&exchange(n, answer))));
+        let report = analyzer.report(0);
+        (report.series[0].state == State::Firing).then_some(report.series[0].kind)
+    };
+    for answer in [&holed as &dyn Fn(&[f32]) -> Vec<f32>, &wide] {
+        assert_eq!(kind("m=continuous", answer), Some(Some(Kind::NonFinite)));
+        assert_eq!(kind("m=non-finite", answer), None);
+    }
+    assert_eq!(kind("m=non-finite", &flat), Some(Some(Kind::Constant)));
 }
 
 #[test]

@@ -301,6 +301,9 @@ impl Analyzer {
         }
         self.claim_line(&key, rows.at_nanos);
         let is_meant = self.is_meant(&key);
+        if expect::is_non_finite(&self.options.expect, &key) {
+            rows.outputs.take_non_finite();
+        }
         let Some(series) = self.series.get_mut(&key) else {
             return;
         };

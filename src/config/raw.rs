@@ -60,7 +60,8 @@ pub struct Raw {
     )]
     pub false_alarms_per_million_rows: Option<Text>,
     /// What an output can take, as MODEL=KIND or MODEL/OUTPUT=KIND, where KIND is continuous,
-    /// coarse or classes:N; may be repeated. Helps before a baseline is learned
+    /// coarse or classes:N, which helps before a baseline is learned, or non-finite, where NaN and
+    /// infinity are values as any other; may be repeated
     #[arg(
         long,
         env = "FLATLINE_EXPECT",
@@ -187,7 +188,7 @@ pub struct Raw {
     /// Log lines as text or json [default: text]
     #[arg(long, env = "FLATLINE_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<Text>,
-    /// Log filter, such as info or flatline=debug [default: info]
+    /// Log filter, such as info or flatline=debug, up to debug [default: info]
     #[arg(long, env = "FLATLINE_LOG_LEVEL", value_name = "FILTER")]
     pub log_level: Option<Text>,
     /// Write every observed exchange to files in this folder (they hold payloads)

@@ -58,12 +58,22 @@ pub struct OutputRows {
     /// What the numbers are.
     pub kind: ValueKind,
     /// `rows * min(width, OUTPUT_WIDTH)` numbers, row-major. Wider rows hold a fixed Gaussian
-    /// projection. NaN stays NaN,
+    /// projection of what is finite. In narrow ones NaN stays NaN, and
     /// infinity of one sign, beside numbers or alone, is 0. For strings one number a row, a hash of the value.
     pub values: Vec<f64>,
     /// Largest absolute difference of `sum(row) - 1` over the call where every element is in
     /// `[0, 1]` and the row is wider than one; `None` otherwise. Tells class scores.
     pub simplex_error: Option<f64>,
+}
+
+impl OutputRows {
+    /// Takes NaN and infinity for values as any other: 0 among the numbers, and told apart by their
+    /// fingerprints.
+    pub fn take_non_finite(&mut self) {
+        self.numbers.fill(Numbers::Finite);
+        let broken = self.values.iter_mut().filter(|value| !value.is_finite());
+        broken.for_each(|value| *value = 0.0);
+    }
 }
 
 /// Whether the numbers of a row are numbers.

@@ -73,6 +73,9 @@ fn push_values(values: &mut Vec<f64>, elements: &[f64]) {
     values.resize(start + OUTPUT_WIDTH, 0.0);
     let scale = (OUTPUT_WIDTH as f64 / elements.len() as f64).sqrt();
     for (column, value) in elements.iter().enumerate() {
+        if !value.is_finite() {
+            continue;
+        }
         let (at, sign) = bucket(column as u64, OUTPUT_WIDTH);
         values[start + at] += f64::from(sign) * value * scale;
     }
