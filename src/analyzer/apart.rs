@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Fewer calls do not tell what is usual.
 pub(super) const ENOUGH: usize = 4;
+/// A number that is larger by this factor than all others is on another scale.
+const FACTOR: f32 = 10.0;
 /// Characters of a value that are shown: a list of features may be long.
 const SHOWN: usize = 100;
 
@@ -49,7 +51,7 @@ pub(super) fn differs(part: &[&CallFact], rest: &[&CallFact], by: By<'_>) -> Opt
         .or_else(|| {
             let names: BTreeSet<&str> = part.iter().flat_map(|call| names(call)).collect();
             let mut counted = names.into_iter().filter(|name| by != By::Input(name));
-            counted.find_map(|name| sizes(part, rest, name))
+            counted.find_map(|name| sizes(part, rest, name).or_else(|| scale(part, rest, name)))
         })
         .or_else(|| rests(part, rest).then(|| "a column stands still in these calls alone".into()))
 }
@@ -96,6 +98,21 @@ fn given(input: &InputFact) -> &'static str {
         1 => "one for all",
         _ => "some",
     }
+}
+
+/// Numbers in each call of the part beyond all of the rest: one column may be enough to overflow.
+/// The values of control inputs are told one by one.
+fn scale(part: &[&CallFact], rest: &[&CallFact], name: &str) -> Option<String> {
+    let largest = |calls: &[&CallFact]| {
+        let inputs = calls.iter().flat_map(|call| call.inputs.iter());
+        let named = inputs.filter(|input| input.name == name && input.control.is_none());
+        named.map(|input| input.largest).collect::<Vec<f32>>()
+    };
+    let now = largest(part).into_iter().reduce(f32::min)?;
+    let others = largest(rest).into_iter().reduce(f32::max)?;
+    (now > FACTOR * others).then(|| {
+        format!("numbers of `{name}` reach {now:.3e}, in the other calls {others:.3e} at the most")
+    })
 }
 
 /// The dimensions of an input that lie apart.

@@ -202,6 +202,29 @@ fn nan_from_requests_that_changed_is_not_proved() {
 }
 
 #[test]
+fn nan_from_one_column_of_many_is_not_proved() {
+    let at = |n: u64, i: u64| ((n as f32 * 31.7 + i as f32 * 17.3).sin() * 43758.547).fract();
+    // Calls of 64 rows of 16 columns: their range is told from a few of the numbers.
+    let call = |n: u64, third: f32, nan: bool| {
+        let x = (0..1024).map(|i| if i % 16 == 3 { third } else { 1.0 } * at(n, i));
+        let scores = (0..192).map(|i| if nan { f32::NAN } else { at(n, i + 5) });
+        let one = asking(exchange(n, healthy), |request| {
+            request.inputs = [("x".to_owned(), floats(x.collect(), &[64, 16]))].into();
+        });
+        answering(one, |reply| {
+            reply.outputs = [("scores".to_owned(), floats(scores.collect(), &[64, 3]))].into();
+        })
+    };
+    let then = |third: f32| {
+        let before = (0..40).map(|n| call(n, 1.0, false));
+        first(before.chain((40..60).map(|n| call(n, third, true))))
+    };
+    assert_eq!(then(1.0), ("D21".to_owned(), true));
+    assert!(!then(1e3).1);
+    assert_eq!(then(1e30), ("D9".to_owned(), false));
+}
+
+#[test]
 fn an_empty_tensor_beside_others_hides_nothing() {
     let mut analyzer = analyzer();
     for n in 0..600 {

@@ -44,7 +44,8 @@ pub struct Facts {
     pub top_output_share: f64,
     /// Share of rows with NaN or infinity, 0 to 1.
     pub non_finite_share: f64,
-    /// Calls with such rows, and those among them whose inputs hold NaN or infinity themselves.
+    /// Calls with such rows, and those among them whose inputs hold NaN,
+    /// infinity or numbers beyond 1e19 themselves.
     pub non_finite_calls: u64,
     /// See `non_finite_calls`.
     pub non_finite_fed: u64,

@@ -18,6 +18,7 @@ fn input(low: f32, high: f32) -> InputFact {
         features: None,
         held: vec![],
         is_text: false,
+        largest: 0.0,
     }
 }
 

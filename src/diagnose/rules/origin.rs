@@ -18,7 +18,7 @@ pub(super) fn d9(facts: &Facts) -> Opinion {
         return likely(
             0.85,
             vec![format!(
-                "the inputs hold NaN or infinity in {} of the {} calls whose outputs do",
+                "the inputs hold NaN, infinity or numbers beyond 1e19 in {} of the {} calls whose outputs do",
                 facts.non_finite_fed, facts.non_finite_calls
             )],
             doctor(facts, true),
@@ -26,7 +26,9 @@ pub(super) fn d9(facts: &Facts) -> Opinion {
     }
     let Some(shift) = &facts.input_shift else {
         if facts.inputs_known {
-            return Opinion::Against("the inputs lie where they lay before the onset".to_owned());
+            return Opinion::Against(
+                "the inputs lie where they lay just before the onset".to_owned(),
+            );
         }
         return Opinion::Silent;
     };

@@ -22,7 +22,7 @@ pub(super) fn d21(facts: &Facts) -> Opinion {
     }
     if facts.is_fed_non_finite() {
         return Opinion::Against(format!(
-            "the inputs hold NaN or infinity themselves in {} of the {} calls whose outputs do",
+            "the inputs hold NaN, infinity or numbers beyond 1e19 themselves in {} of the {} calls whose outputs do",
             facts.non_finite_fed, facts.non_finite_calls
         ));
     }
@@ -38,7 +38,7 @@ pub(super) fn d21(facts: &Facts) -> Opinion {
     )];
     if facts.non_finite_fed > 0 {
         evidence.push(format!(
-            "the inputs hold NaN or infinity themselves in {} of the {} calls whose outputs do",
+            "the inputs hold NaN, infinity or numbers beyond 1e19 themselves in {} of the {} calls whose outputs do",
             facts.non_finite_fed, facts.non_finite_calls
         ));
         return likely(0.6, evidence, doctor(facts, true));
