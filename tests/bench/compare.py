@@ -120,7 +120,9 @@ def main():
     at_rest = resident([proxy.pid])
     with tempfile.TemporaryDirectory() as folder:
         setups = {"TCP relay": peers.tcp_relay, "HAProxy": peers.haproxy, "nginx": peers.nginx_grpc, "Envoy": peers.envoy}
-        wanted = args.peers.split(",") if args.peers is not None else list(setups)
+        wanted = list(filter(None, args.peers.split(","))) if args.peers is not None else list(setups)
+        if unknown := set(wanted) - set(setups):
+            parser.error(f"--peers: {', '.join(unknown)} is none of {', '.join(setups)}")
         others = []
         try:
             for name in wanted:
