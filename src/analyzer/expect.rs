@@ -31,6 +31,9 @@ pub enum ExpectError {
     /// No model.
     #[error("names no model")]
     NoModel,
+    /// Nothing behind the `/`.
+    #[error("names no output behind the /")]
+    NoOutput,
     /// Another kind.
     #[error(
         "has a kind that is none of continuous, coarse, classes:N with N of 2 or more, and non-finite"
@@ -59,6 +62,9 @@ impl FromStr for Expect {
         };
         if model.is_empty() {
             return Err(ExpectError::NoModel);
+        }
+        if output.as_ref().is_some_and(String::is_empty) {
+            return Err(ExpectError::NoOutput);
         }
         Ok(Expect {
             model: model.to_owned(),
@@ -118,6 +124,7 @@ mod tests {
         for (wrong, error) in [
             ("digits", ExpectError::NoKind),
             ("=coarse", ExpectError::NoModel),
+            ("digits/=coarse", ExpectError::NoOutput),
             ("digits=classes:1", ExpectError::Kind),
             ("digits=flat", ExpectError::Kind),
         ] {

@@ -14,7 +14,9 @@ pub(crate) fn with_what_was_meant(message: &str) -> String {
     let nearest = quoted.max_by(|a, b| like(a).total_cmp(&like(b)));
     match nearest.filter(|key| like(key) > ALIKE) {
         Some(key) => format!("unknown field `{unknown}`: was `{key}` meant?"),
-        None => message.to_owned(),
+        None => format!(
+            "unknown field `{unknown}`: no option is called so; `flatline serve --help` lists them"
+        ),
     }
 }
 
@@ -37,7 +39,7 @@ mod tests {
             said("lisen = \"a:1\""),
             "unknown field `lisen`: was `listen` meant?"
         );
-        assert!(said("zebra = 1").contains("expected one of"));
+        assert!(said("zebra = 1").contains("--help"));
         assert!(!said("listen = [").contains("meant?"));
     }
 }

@@ -1,7 +1,7 @@
 //! Every flag of `flatline serve` as it was written, from the command line, the environment or
 //! the TOML file.
 
-use super::value::Text;
+use super::value::{Text, texts};
 use clap::Args;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -31,6 +31,7 @@ pub struct Raw {
         value_name = "NAME",
         value_delimiter = ','
     )]
+    #[serde(deserialize_with = "texts")]
     pub ignore_input: Vec<Text>,
     /// Length of the sliding window in time [default: 60s]
     #[arg(long, env = "FLATLINE_WINDOW", value_name = "TIME")]
@@ -68,6 +69,7 @@ pub struct Raw {
         value_name = "EXPECT",
         value_delimiter = ','
     )]
+    #[serde(deserialize_with = "texts")]
     pub expect: Vec<Text>,
     /// Folder where learned baselines survive a restart
     #[arg(long, env = "FLATLINE_STATE_DIR", value_name = "DIR")]
@@ -93,6 +95,7 @@ pub struct Raw {
         value_name = "ADDR",
         value_delimiter = ','
     )]
+    #[serde(deserialize_with = "texts")]
     pub eject_peers: Vec<Text>,
     /// Largest share of the replicas that may be out at once; 1 lets a lone one go [default: 0.3]
     #[arg(

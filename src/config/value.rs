@@ -48,6 +48,24 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
+/// One text that commas part, as on the command line, or a list of them.
+pub(super) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Text>, D::Error> {
+    struct Visitor;
+    impl<'de> de::Visitor<'de> for Visitor {
+        type Value = Vec<Text>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string or a list of strings")
+        }
+        fn visit_str<E>(self, text: &str) -> Result<Vec<Text>, E> {
+            Ok(text.split(',').map(|part| Text(part.to_owned())).collect())
+        }
+        fn visit_seq<A: de::SeqAccess<'de>>(self, list: A) -> Result<Vec<Text>, A::Error> {
+            Vec::deserialize(de::value::SeqAccessDeserializer::new(list))
+        }
+    }
+    deserializer.deserialize_any(Visitor)
+}
+
 /// Gathers mistakes.
 #[derive(Default)]
 pub(super) struct Checker {

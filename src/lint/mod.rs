@@ -214,6 +214,8 @@ fn file(path: &Path) -> Report {
     if looks_like_toml(first) {
         report.what = What::FlatlineToml;
         own::check(&mut report, path, &text);
+        let place = |note: &Note| note.at.map_or((usize::MAX, 0), |at| (at.line, at.column));
+        report.findings.sort_by_key(place);
     } else {
         report.what = What::ModelsConfig;
         models_config::check(&mut report, path, &text);

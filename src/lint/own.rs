@@ -16,6 +16,10 @@ pub(super) fn check(report: &mut Report, path: &Path, text: &str) {
     let (mut table, errors) = DeTable::parse_recoverable(text);
     for error in errors.iter().take(MOST) {
         wrong(report, path, text, error);
+        let example = error.span().and_then(|span| with_quotes(text, span.start));
+        if let Some(note) = report.findings.last_mut() {
+            note.example = example;
+        }
     }
     if !errors.is_empty() {
         return;
@@ -29,9 +33,14 @@ pub(super) fn check(report: &mut Report, path: &Path, text: &str) {
             Err(error) => {
                 let message = wrong(report, path, text, &error);
                 told += 1;
-                let Some(key) = key_at(&table, &error).filter(|_| told < MOST) else {
+                let Some(key) = key_at(&table, &error) else {
                     return;
                 };
+                if told == MOST {
+                    let more = format!("{MOST} mistakes are told; there may be more behind them");
+                    report.warning("configuration", path, more);
+                    return;
+                }
                 table.get_mut().remove(key.as_str());
                 taken.push(key);
                 let meant = message.strip_suffix("` meant?");
@@ -46,7 +55,11 @@ pub(super) fn check(report: &mut Report, path: &Path, text: &str) {
     let all = error.to_string();
     let lines = all.lines().filter_map(|line| line.strip_prefix("  "));
     // What only misses a key that was taken out is mended along with it.
-    let misses = |line: &&str| taken.iter().any(|key| line.contains(key.as_str()));
+    let misses = |line: &&str| {
+        let about = line.split_once(':').map_or("", |(_, about)| about);
+        let (about, _) = about.split_once(" (example").unwrap_or((about, ""));
+        taken.iter().any(|key| about.contains(key.as_str()))
+    };
     for line in lines.filter(|line| !misses(line)) {
         let key = line.split(':').next().unwrap_or_default();
         report.problem("configuration", path, line);
@@ -68,6 +81,17 @@ fn wrong(report: &mut Report, path: &Path, text: &str, error: &Error) -> String 
         .map_or(At::START, |span| At::of(text, span.start));
     report.at(at, "");
     message
+}
+
+/// The line as it is right where only the quotes around its text are missing, or are others.
+fn with_quotes(text: &str, at: usize) -> Option<String> {
+    let before = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
+    let (key, value) = text.get(before..)?.lines().next()?.split_once('=')?;
+    let value = value.trim();
+    let others = ['“', '”', '‘', '’', '„'];
+    let plain = !value.is_empty() && !value.contains(['"', '\'', '[', '{', '#', '=']);
+    let value = value.trim_matches(others);
+    plain.then(|| format!("{} = \"{value}\"", key.trim()))
 }
 
 /// The key that a mistake is in, or in whose value.

@@ -169,9 +169,28 @@ fn every_mistake_of_our_own_file_is_told_at_once() {
     assert_eq!(found(mixed), [1, 2, 3, 4, 5]);
     // The key without its certificate is no second mistake: the certificate is misspelt.
     assert_eq!(found("tls_cert = \"a\"\ntls-key = \"b\"\n"), [1]);
+    let bare = "listen = \"a:1\"\nupstream = 127.0.0.1:8510\nwindow = “60s”\n";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    write(&path, bare).unwrap();
+    let examples: Vec<_> = examine(&path)
+        .unwrap()
+        .findings
+        .into_iter()
+        .map(|note| note.example)
+        .collect();
+    let right = ["upstream = \"127.0.0.1:8510\"", "window = \"60s\""];
+    assert!(
+        right
+            .iter()
+            .all(|right| examples.contains(&Some((*right).to_owned()))),
+        "{examples:?}"
+    );
     assert_eq!(found("queue = \n= 3\nwindow = \"60s\"\n"), [1, 2]);
     let many: String = (0..100).map(|i| format!("zebra{i} = 1\n")).collect();
-    assert_eq!(found(&many).len(), 20);
+    assert_eq!(found(&many).len(), 21, "and that there may be more");
+    assert_eq!(found("windw = \"60s\"\nwindow = \"60\"\n"), [1, 2]);
+    assert_eq!(rules("expect = \"digits=classes:10\"\n"), []);
 }
 
 #[test]
