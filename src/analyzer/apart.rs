@@ -3,6 +3,7 @@
 
 use super::history::CallFact;
 use super::rest::rests;
+use super::scaled::scaled;
 use crate::fingerprint::call::InputFact;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,6 +54,7 @@ pub(super) fn differs(part: &[&CallFact], rest: &[&CallFact], by: By<'_>) -> Opt
             let mut counted = names.into_iter().filter(|name| by != By::Input(name));
             counted.find_map(|name| sizes(part, rest, name).or_else(|| scale(part, rest, name)))
         })
+        .or_else(|| scaled(part, rest))
         .or_else(|| rests(part, rest).then(|| "a column stands still in these calls alone".into()))
 }
 

@@ -2,7 +2,7 @@
 
 use super::feed;
 use super::history::{CallFact, RowFact};
-use super::seen::{Seen, is_unread};
+use super::seen::is_unread;
 use super::series::{Series, SeriesKey};
 use crate::diagnose::facts::{
     Asked, Encoding, Facts, Latency, Part, Previous, Signature, Split, Truth,
@@ -17,7 +17,7 @@ pub(super) struct Beside<'a> {
     /// The version before.
     pub previous: Option<Previous>,
     /// What that was fed with.
-    pub older: Option<&'a Seen>,
+    pub older: Option<&'a Series>,
     /// The truths about the version.
     pub truth: Truth,
     /// What the metadata says of the signature.
@@ -51,6 +51,7 @@ pub(super) fn of(key: &SeriesKey, series: &Series, beside: Beside<'_>) -> Facts 
         output: key.output.clone(),
         kind: series.alert.kind().or(series.verdict.kind),
         from_first_reply: onset < 8,
+        never_finite: series.never_finite(),
         calls: calls.len() as u64,
         pause_nanos: pause(&calls),
         rows: rows.len() as u64,

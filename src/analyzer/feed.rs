@@ -4,6 +4,7 @@
 use super::apart::{By, ENOUGH, differs};
 use super::facts::{distinct, of_call, split};
 use super::history::{CallFact, RowFact};
+use super::scaled::scaled;
 use super::seen::{Seen, Shape, is_narrow, is_unread};
 use super::series::Series;
 use crate::diagnose::facts::{EncodedAlike, Facts, LeftOut, Part, Signature};
@@ -23,13 +24,13 @@ pub(super) fn compare(
     onset: u64,
     calls: &[&CallFact],
     rows: &[&RowFact],
-    older: Option<&Seen>,
+    older: Option<&Series>,
     signature: Option<Signature>,
 ) {
     let before = Before {
         series: &series.seen,
         onset: onset.saturating_sub(BLUR),
-        older,
+        older: older.map(|older| &older.seen),
     };
     let rows_of = |keep: &dyn Fn(&CallFact) -> bool| -> Vec<&RowFact> {
         let calls = calls.iter().filter(|call| keep(call));
@@ -39,6 +40,9 @@ pub(super) fn compare(
             .collect()
     };
     let earlier: Vec<&CallFact> = match &series.calls_before[..] {
+        _ if before.onset == 0 || facts.never_finite => {
+            older.map_or_else(Vec::new, |older| older.history.newest())
+        }
         [] => series.history.before(before.onset).collect(),
         kept => kept.iter().collect(),
     };
@@ -126,13 +130,14 @@ pub(super) fn compare(
     if !facts.inputs_known
         && let Some(older) = older
     {
-        facts.input_shift = older.shift(inputs());
-        facts.inputs_known = older.knows();
+        facts.input_shift = older.seen.shift(inputs());
+        facts.inputs_known = older.seen.knows();
     }
     // What decodes to nothing stands still, too, and is another matter.
     let client = facts.unread.calls > 0 || facts.kind == Some(Kind::InputCollapse);
     if facts.input_shift.is_none() && !client {
-        facts.input_shift = series.columns.at_rest();
+        let shift = series.columns.at_rest();
+        facts.input_shift = shift.or_else(|| scaled(calls, &earlier));
     }
     facts.signature_def = signature;
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// Rows kept; at about 150 bytes each.
 const ROWS: usize = 1024;
 /// Calls kept.
-const CALLS: usize = 256;
+const CALLS: usize = 224;
 
 /// Calls from before a trouble that those since are held against.
 const BEFORE: usize = 32;
@@ -128,6 +128,11 @@ impl History {
         };
         let before = self.calls.partition_point(|call| call.call < end);
         self.calls.range(before.saturating_sub(BEFORE)..before)
+    }
+
+    /// The newest calls, 32 at the most.
+    pub(super) fn newest(&self) -> Vec<&CallFact> {
+        self.calls.iter().rev().take(BEFORE).collect()
     }
 
     pub(super) fn begin(&mut self, call: CallFact) {

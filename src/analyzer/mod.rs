@@ -22,6 +22,7 @@ mod probes;
 mod recent;
 mod refused;
 mod rest;
+mod scaled;
 mod seen;
 mod series;
 #[cfg(test)]

@@ -65,7 +65,7 @@ enum Column<'a> {
 
 /// The columns of an input and what they hold.
 fn columns(input: &InputFact) -> Vec<(Column<'_>, u8)> {
-    let prints = input.held.iter().copied();
+    let prints = input.columns.iter().map(|column| column.held);
     match &input.features {
         Some(names) => {
             let names = names.iter().map(|name| Column::Feature(name));
@@ -93,7 +93,7 @@ fn seen(call: &CallFact, name: &str, column: Column<'_>) -> Option<(u64, u8)> {
         Column::At(_) => input.dims.first().map_or(1, |rows| ROWS.min(*rows)),
         Column::Feature(_) => 1,
     };
-    Some((rows, *input.held.get(at)?))
+    Some((rows, input.columns.get(at)?.held))
 }
 
 #[cfg(test)]

@@ -154,6 +154,12 @@ impl Series {
         self.detector.baseline() != Learned::Learning
     }
 
+    /// Whether next to no row was ever without NaN and infinity, as far as this series goes back.
+    pub(super) fn never_finite(&self) -> bool {
+        let tally = self.pairs.tally();
+        !self.is_restored() && tally.non_finite_rows * 20 >= tally.rows * 19
+    }
+
     /// Whether its baseline is that of an earlier process.
     pub(super) fn is_restored(&self) -> bool {
         self.detector.baseline() == Learned::Restored

@@ -1,9 +1,9 @@
 //! What is known of the models from outside the traffic, and what it says of one series.
 
-use super::Analyzer;
 use super::facts::{self, Beside};
 use super::history::History;
 use super::series::{Series, SeriesKey};
+use super::{Analyzer, expect};
 use crate::diagnose::facts::{Facts, ModelTruth, Signature, Truth};
 
 /// Models whose truth is kept.
@@ -56,13 +56,14 @@ impl Analyzer {
     pub(super) fn facts(&self, key: &SeriesKey, series: &Series) -> Facts {
         let beside = Beside {
             previous: self.previous(key),
-            older: self.older_version(key).map(|(_, older)| &older.seen),
+            older: self.older_version(key).map(|(_, older)| older),
             truth: self.truth_for(key, series),
             signature: self.signature(key).cloned(),
         };
         let mut facts = facts::of(key, series, beside);
         facts.signature_changed = self.signature_changed(key);
         facts.reach.clone_from(&self.reach);
+        facts.non_finite_is_meant = expect::is_non_finite(&self.options.expect, key);
         let ignored = &self.options.ignore_inputs;
         facts.ignores = ignored.iter().any(|name| facts.inputs.contains_key(name));
         facts

@@ -42,8 +42,12 @@ pub struct Facts {
     pub distinct_outputs: u64,
     /// Share of the commonest output, 0 to 1.
     pub top_output_share: f64,
-    /// Share of rows with NaN or infinity, 0 to 1.
+    /// Share of rows with NaN or infinity, 0 to 1; not counted where they are meant.
     pub non_finite_share: f64,
+    /// Next to no reply of this version was ever without them.
+    pub never_finite: bool,
+    /// NaN and infinity are values of this output as any other: the user says so.
+    pub non_finite_is_meant: bool,
     /// Calls with such rows, and those among them whose inputs hold NaN,
     /// infinity or numbers beyond 1e19 themselves.
     pub non_finite_calls: u64,

@@ -1,6 +1,6 @@
 //! One Predict call as the analyzer sees it: fingerprints and facts, no payload.
 
-pub use super::held::ROWS as ROWS_HELD;
+pub use super::column::{Column, NEGATIVE, ROWS as ROWS_HELD};
 use super::input_fact::fact;
 pub use super::input_fact::{InputFact, Range};
 use super::inputs::{self, Input};

@@ -4,7 +4,7 @@
 //! `Features { map<string, Feature> feature = 1; }`, `Feature { BytesList = 1; FloatList = 2;
 //! Int64List = 3; }`, of which the last two are `repeated ... value = 1 [packed]`.
 
-use super::held::fold;
+use super::column::fold;
 use crate::codec::wire::{Fields, Value, varint};
 use std::ops::ControlFlow;
 

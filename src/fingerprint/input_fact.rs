@@ -1,7 +1,7 @@
 //! How one input of a call was sent, and what its values look like: facts, no payload.
 
+use super::column::{Column, columns};
 use super::example;
-use super::held::held;
 use super::sketch::for_each_number;
 use crate::codec::dtype::Class;
 use crate::codec::tensor::{Effective, Elements, Given, Row};
@@ -39,8 +39,8 @@ pub struct InputFact {
     pub non_finite: bool,
     /// Feature names of the first string, where it is a tf.Example; ordered.
     pub features: Option<Vec<String>>,
-    /// See [`held`](super::held): what all rows share, a byte for each column or feature.
-    pub held: Vec<u8>,
+    /// What all rows share and how large the numbers are, by column or feature.
+    pub columns: Box<[Column]>,
     /// Strings that hold text, as far as the first one tells: no picture, no tf.Example.
     pub is_text: bool,
 }
@@ -82,7 +82,7 @@ pub(super) fn fact(name: &str, tensor: &Effective<'_>, broken: bool) -> InputFac
         range,
         largest: largest(tensor, range),
         non_finite: broken && holds_non_finite(tensor),
-        held: held(tensor),
+        columns: columns(tensor),
         is_text: features.is_none() && first.is_some_and(is_text),
         features,
     }

@@ -5,8 +5,8 @@
 
 pub mod call;
 mod canonical;
+mod column;
 mod example;
-mod held;
 mod input_fact;
 mod inputs;
 mod outputs;

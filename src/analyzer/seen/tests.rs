@@ -16,7 +16,7 @@ fn input(low: f32, high: f32) -> InputFact {
         }),
         non_finite: false,
         features: None,
-        held: vec![],
+        columns: Box::default(),
         is_text: false,
         largest: 0.0,
     }

@@ -120,7 +120,8 @@ pub(super) fn d5(recent: &Recent) -> Option<Finding> {
         && recent.distinct_inputs >= INPUTS
         && recent.distinct_outputs == 1;
     // As many rows whatever the request: boxes or tokens, which are many or few, follow no batch.
-    let fixed = promised && recent.batch_sizes > 1 && recent.output_sizes == 1;
+    // A list of labels beside the scores is the same for all rows.
+    let fixed = promised && !recent.is_meant && recent.batch_sizes > 1 && recent.output_sizes == 1;
     if !fixed && !constant {
         return None;
     }
@@ -130,6 +131,12 @@ pub(super) fn d5(recent: &Recent) -> Option<Finding> {
     )];
     if fixed {
         evidence.push("the signature lets the first dimension of both be of any size".to_owned());
+    }
+    if recent.distinct_outputs > 1 {
+        evidence.push(format!(
+            "it takes {} values all the same: it may be one answer to the request as a whole",
+            recent.distinct_outputs
+        ));
     }
     if constant {
         evidence.push(format!(

@@ -33,7 +33,7 @@ pub(super) fn d9(facts: &Facts) -> Opinion {
         return Opinion::Silent;
     };
     let mut evidence = vec![format!("the inputs changed at the onset: {shift}")];
-    if !facts.from_first_reply {
+    if !facts.from_first_reply && !facts.never_finite {
         evidence.push(format!(
             "version {} was the same before and after",
             facts.version
@@ -89,9 +89,10 @@ pub(super) fn d10(facts: &Facts) -> Opinion {
     let Some(entropy) = facts.relative_entropy else {
         return Opinion::Silent;
     };
+    // One winner alone has an entropy of -0.
     let line = format!(
         "entropy of the class scores is {:.3} of that of a uniform guess",
-        entropy
+        entropy.max(0.0)
     );
     let spread = facts.output_spread.unwrap_or(0.0);
     if entropy >= UNIFORM && spread > 0.0 && facts.from_first_reply {

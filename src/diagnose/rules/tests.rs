@@ -144,9 +144,15 @@ fn d21_non_finite() {
     let facts = Facts {
         kind: Some(Kind::NonFinite),
         non_finite_share: 1.0,
+        never_finite: true,
         ..collapsed()
     };
     assert_eq!(first(&facts), ("D21".to_owned(), true));
+    let suddenly = Facts {
+        never_finite: false,
+        ..facts.clone()
+    };
+    assert_eq!(first(&suddenly), ("D21".to_owned(), false));
     let some = Facts {
         non_finite_share: 0.4,
         ..facts.clone()

@@ -10,7 +10,7 @@ const NEARLY_ALL: f64 = 0.95;
 
 /// D21: NaN or infinity.
 pub(super) fn d21(facts: &Facts) -> Opinion {
-    if facts.rows == 0 {
+    if facts.rows == 0 || facts.non_finite_is_meant {
         return Opinion::Silent;
     }
     if facts.non_finite_share <= 0.0 || facts.kind != Some(Kind::NonFinite) {
@@ -30,8 +30,8 @@ pub(super) fn d21(facts: &Facts) -> Opinion {
         "{:.1} % of {} rows hold NaN or infinity{}",
         100.0 * facts.non_finite_share,
         facts.rows,
-        if facts.from_first_reply {
-            ", from the first reply of this version"
+        if facts.never_finite {
+            ", as all did that this version ever gave"
         } else {
             ""
         }
@@ -59,6 +59,12 @@ pub(super) fn d21(facts: &Facts) -> Opinion {
     // What some inputs alone bring about may be theirs.
     if facts.non_finite_share < NEARLY_ALL {
         return likely(0.8, evidence, doctor(facts, true));
+    }
+    // A version that answered well is seldom broken of itself: what it is asked may well have
+    // changed in a way that nothing here measures.
+    if !facts.never_finite {
+        evidence.push(format!("version {} gave numbers before", facts.version));
+        return likely(0.9, evidence, doctor(facts, true));
     }
     if facts.unread_strings {
         evidence.push("what numbers the strings of the inputs hold is not known".to_owned());
