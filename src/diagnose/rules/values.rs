@@ -31,7 +31,7 @@ pub(super) fn d21(facts: &Facts) -> Opinion {
         100.0 * facts.non_finite_share,
         facts.rows,
         if facts.never_finite {
-            ", as all did that this version ever gave"
+            ", as next to all that were seen of this version"
         } else {
             ""
         }
