@@ -52,7 +52,7 @@ pub(super) fn differs(part: &[&CallFact], rest: &[&CallFact], by: By<'_>) -> Opt
         .or_else(|| {
             let names: BTreeSet<&str> = part.iter().flat_map(|call| names(call)).collect();
             let mut counted = names.into_iter().filter(|name| by != By::Input(name));
-            counted.find_map(|name| sizes(part, rest, name).or_else(|| scale(part, rest, name)))
+            counted.find_map(|name| sizes(part, rest, name).or_else(|| beyond(part, rest, name)))
         })
         .or_else(|| scaled(part, rest))
         .or_else(|| rests(part, rest).then(|| "a column stands still in these calls alone".into()))
@@ -104,7 +104,7 @@ fn given(input: &InputFact) -> &'static str {
 
 /// Numbers in each call of the part beyond all of the rest: one column may be enough to overflow.
 /// The values of control inputs are told one by one.
-fn scale(part: &[&CallFact], rest: &[&CallFact], name: &str) -> Option<String> {
+fn beyond(part: &[&CallFact], rest: &[&CallFact], name: &str) -> Option<String> {
     let largest = |calls: &[&CallFact]| {
         let inputs = calls.iter().flat_map(|call| call.inputs.iter());
         let named = inputs.filter(|input| input.name == name && input.control.is_none());

@@ -159,7 +159,8 @@ fn nan_that_is_meant_fires_only_where_nobody_says_so() {
     // What is wide is projected, and a projection of NaN would be NaN all over.
     let wide = |row: &[f32]| [vec![f32::NAN; 300], healthy(row)].concat();
     let flat = |_: &[f32]| vec![f32::NAN, 0.2, 0.3, 0.5];
-    let kind = |expect: &str, answer: &dyn Fn(&[f32]) -> Vec<f32>| {
+    let nothing = |_: &[f32]| vec![f32::NAN; 4];
+    let fired = |expect: &str, answer: &dyn Fn(&[f32]) -> Vec<f32>| {
         let options = Options {
             expect: vec![expect.parse().unwrap()],
             ..Options::default()
@@ -167,13 +168,20 @@ fn nan_that_is_meant_fires_only_where_nobody_says_so() {
         let mut analyzer = Analyzer::new(options, [7; 32]);
         (0..1000).for_each(|n| drop(analyzer.observe(&exchange(n, answer))));
         let report = analyzer.report(0);
-        (report.series[0].state == State::Firing).then_some(report.series[0].kind)
+        let series = report.series[0].clone();
+        (series.state == State::Firing).then_some(series)
+    };
+    let kind = |expect: &str, answer: &dyn Fn(&[f32]) -> Vec<f32>| {
+        fired(expect, answer).map(|series| series.kind)
     };
     for answer in [&holed as &dyn Fn(&[f32]) -> Vec<f32>, &wide] {
         assert_eq!(kind("m=continuous", answer), Some(Some(Kind::NonFinite)));
         assert_eq!(kind("m=non-finite", answer), None);
     }
     assert_eq!(kind("m=non-finite", &flat), Some(Some(Kind::Constant)));
+    // That none of its rows hold NaN would be a lie.
+    let series = fired("m=non-finite", &nothing).unwrap();
+    assert!(series.ruled_out.iter().all(|out| out.rule != "D21"));
 }
 
 #[test]

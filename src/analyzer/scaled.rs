@@ -10,7 +10,7 @@ const ENOUGH: usize = 8;
 const ENOUGH_SIGNS: usize = 16;
 /// Medians apart by so many powers of two.
 const APART: u8 = 2;
-/// Standard deviations by which the ranks of both parts lie apart: 1 of 30,000 columns by chance.
+/// Standard deviations by which the ranks of both parts lie apart: 1 of 16,000 columns by chance.
 const BEYOND: f64 = 4.0;
 
 /// The column, in words; `None` where there is none or too few calls tell.

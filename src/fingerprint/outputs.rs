@@ -73,6 +73,7 @@ fn push_values(values: &mut Vec<f64>, elements: &[f64]) {
     values.resize(start + OUTPUT_WIDTH, 0.0);
     let scale = (OUTPUT_WIDTH as f64 / elements.len() as f64).sqrt();
     for (column, value) in elements.iter().enumerate() {
+        // One column of NaN would hide all that share its place.
         if !value.is_finite() {
             continue;
         }

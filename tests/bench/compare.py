@@ -105,6 +105,10 @@ def main():
     parser.add_argument("--soak", type=float, default=5.0, metavar="SECONDS", help="how long memory is watched under load")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / ".cache/bench", help="folder for CSV, plots and the page itself")
     args = parser.parse_args()
+    setups = {"TCP relay": peers.tcp_relay, "HAProxy": peers.haproxy, "nginx": peers.nginx_grpc, "Envoy": peers.envoy}
+    wanted = list(filter(None, args.peers.split(","))) if args.peers is not None else list(setups)
+    if unknown := set(wanted) - set(setups):
+        parser.error(f"--peers: {', '.join(sorted(unknown))} is none of {', '.join(setups)}")
     rounds, part = (3, 8) if args.quick else (args.rounds, 1)
     args.out.mkdir(parents=True, exist_ok=True)
     bench = Bench(TOOL, ["--path", "/any.Service/Call"] if args.unobserved else [])
@@ -119,10 +123,6 @@ def main():
     proxy, address = flatline(upstream)
     at_rest = resident([proxy.pid])
     with tempfile.TemporaryDirectory() as folder:
-        setups = {"TCP relay": peers.tcp_relay, "HAProxy": peers.haproxy, "nginx": peers.nginx_grpc, "Envoy": peers.envoy}
-        wanted = list(filter(None, args.peers.split(","))) if args.peers is not None else list(setups)
-        if unknown := set(wanted) - set(setups):
-            parser.error(f"--peers: {', '.join(unknown)} is none of {', '.join(setups)}")
         others = []
         try:
             for name in wanted:

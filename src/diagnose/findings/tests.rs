@@ -220,6 +220,17 @@ fn what_the_calls_say() {
         ..constant.clone()
     };
     assert!(of_series(&promised)[0].certain);
+    let labels = Recent {
+        is_meant: true,
+        ..promised.clone()
+    };
+    assert!(found(&labels).is_empty(), "the same for all rows");
+    let varied = Recent {
+        distinct_outputs: 80,
+        ..promised
+    };
+    let evidence = of_series(&varied)[0].evidence.join("; ");
+    assert!(evidence.contains("takes 80 values"), "{evidence}");
     let quiet = Recent {
         is_telling: false,
         ..constant.clone()
